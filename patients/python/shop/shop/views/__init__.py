@@ -1,0 +1,1 @@
+"""The routes of the shop, one blueprint for each noun."""
