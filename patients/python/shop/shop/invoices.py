@@ -14,6 +14,8 @@ def render(order):
         rows.append(row(f"{line.quantity} x {line.product.name}", format_price(line.total, order.currency)))
     if order.discount:
         rows.append(row("Discount", format_price(-order.discount)))
+    if order.shipping:
+        rows.append(row("Shipping", format_price(order.shipping, order.currency)))
     rows.append("-" * WIDTH)
     rows.append(row("Total", format_price(order.total, order.currency)))
     rows.append(row("Tax included", format_price(tax(order), order.currency)))

@@ -58,6 +58,7 @@ class Order(Base):
     status: Mapped[str] = mapped_column(default="open")
     currency: Mapped[str] = mapped_column(default="EUR")
     discount: Mapped[int] = mapped_column(default=0)
+    shipping: Mapped[int] = mapped_column(default=0)
     total: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(default=datetime.now, index=True)
     paid_at: Mapped[datetime | None]

@@ -5,7 +5,7 @@ import io
 
 from sqlalchemy import select
 
-from . import inventory, notifications, pricing, settings
+from . import inventory, notifications, pricing, settings, shipping
 from .database import db
 from .errors import ClientError
 from .models import Coupon, Customer, Order, OrderLine, Product, Refund
@@ -31,7 +31,8 @@ def place(data):
         add_gift_wrap(order)
     if data.get("coupon"):
         apply_coupon(order, data["coupon"])
-    order.total = order.subtotal - order.discount
+    order.shipping = shipping.charge(order.subtotal, customer.country)
+    order.total = order.subtotal - order.discount + order.shipping
     db.flush()
     notifications.order_received(order)
     return order
@@ -106,9 +107,11 @@ def import_csv(text):
         product = db.scalar(select(Product).where(Product.sku == row["sku"]))
         if product is None:
             raise ClientError(f"sku: {row['sku']} is unknown")
-        quantity = int(row["quantity"])
-        item = {"product_id": product.id, "quantity": quantity}
-        data = {"customer_id": row["customer"], "items": [item], "reference": row["reference"]}
+        customer = db.scalar(select(Customer).where(Customer.email == row["customer"]))
+        if customer is None:
+            raise ClientError(f"customer: {row['customer']} is unknown")
+        item = {"product_id": product.id, "quantity": int(row["quantity"])}
+        data = {"customer_id": customer.id, "items": [item], "reference": row["reference"]}
         placed.append(place(data))
     return placed
 

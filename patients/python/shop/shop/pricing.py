@@ -30,6 +30,8 @@ def discount(amount, percent):
 def split(amount, weights):
     """Divides an amount in proportion to the weights, so that the parts add up to it exactly."""
     whole = sum(weights)
-    parts = [amount * weight // whole for weight in weights]
+    parts = []
+    for weight in weights:
+        parts.append(amount * weight // whole)
     parts[0] += amount - sum(parts)
     return parts

@@ -64,14 +64,15 @@ def reviews():
 
 
 def orders():
-    def order(number, customer, status, day, lines, discount=0, paid=None):
-        total = sum(quantity * price for _product, quantity, price, _tax in lines) - discount
+    def order(number, customer, status, day, lines, discount=0, shipping=0, paid=None):
+        total = sum(quantity * price for _product, quantity, price, _tax in lines) - discount + shipping
         return Order(
             id=number,
             reference=f"SEED-{number}",
             customer_id=customer,
             status=status,
             discount=discount,
+            shipping=shipping,
             total=total,
             created_at=datetime(2024, *day, 10, 30),
             paid_at=datetime(2024, *paid, 9, 0) if paid else None,
@@ -87,8 +88,7 @@ def orders():
         order(3, 1, "paid", (2, 20), [(3, 1, 4900, 782)], discount=490, paid=(2, 21)),
         order(4, 3, "cancelled", (3, 1), [(5, 3, 790, 155)]),
         order(5, 3, "paid", (3, 2), [(1, 1, 890, 58), (6, 1, 2500, 0)], paid=(3, 2)),
-        order(6, 2, "open", (3, 9), [(8, 1, 0, 0)]),
-        # Taken over from the old shop system.
+        order(6, 2, "open", (3, 9), [(8, 1, 0, 0)], shipping=790),
         order(7, 77, "paid", (3, 12), [(2, 2, 1250, 164)], paid=(3, 12)),
         order(8, 3, "open", (3, 20), [(4, 1, 2400, 383)]),
     ]

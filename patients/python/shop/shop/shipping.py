@@ -7,10 +7,15 @@ DELIVERY_DAYS = {"DE": 2, "AT": 3, "NL": 3, "FR": 4}
 DEFAULT_DELIVERY_DAYS = 9
 
 EXPRESS_SURCHARGE = 900
+FREE_SHIPPING_FROM = 3000
 
 
 def shipping_rate(country):
     return SHIPPING_RATES.get(country, DEFAULT_SHIPPING_RATE)
+
+
+def charge(subtotal, country):
+    return 0 if subtotal >= FREE_SHIPPING_FROM else shipping_rate(country)
 
 
 def delivery_days(country):

@@ -40,7 +40,8 @@ def by_reference():
 @blueprint.get("/<int:order_id>")
 def show(order_id):
     order = find(order_id)
-    return jsonify(as_json(order), payment=service.payment_hint(order), delivery=service.delivery_hint(order))
+    hints = {"payment": service.payment_hint(order), "delivery": service.delivery_hint(order)}
+    return jsonify({**as_json(order), **hints})
 
 
 @blueprint.get("/<int:order_id>/invoice")
