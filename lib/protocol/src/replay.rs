@@ -1,0 +1,78 @@
+//! The files of a replay.
+
+use homeostasis_domain::capsule::{Body, Exception, Request};
+use serde::{Deserialize, Serialize};
+
+/// What is to be run again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplayInput {
+    /// 1.
+    pub schema: u32,
+    /// What kind of replay.
+    pub kind: ReplayKind,
+    /// For `request`: one after the other, in this order.
+    #[serde(default)]
+    pub requests: Vec<Request>,
+    /// For `call`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<serde_json::Value>,
+}
+
+/// What kind of replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplayKind {
+    /// Requests to the program's WSGI or ASGI callable.
+    Request,
+    /// The command line as it is.
+    Process,
+    /// One function call.
+    Call,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplayResult {
+    /// 1.
+    pub schema: u32,
+    /// The program came to the point of serving.
+    pub ready: bool,
+    /// Why not.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// One for each request; one for a process or a call.
+    #[serde(default)]
+    pub exchanges: Vec<Exchange>,
+}
+
+/// What came of one request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// Status answered; null when none was.
+    #[serde(default)]
+    pub status: Option<u16>,
+    /// Headers answered.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// Body answered.
+    #[serde(default)]
+    pub body: Body,
+    /// The unhandled exception with its chain, as in a capsule.
+    #[serde(default)]
+    pub exceptions: Vec<Exception>,
+    /// What it did to the world, in order.
+    #[serde(default)]
+    pub effects: Vec<Effect>,
+    /// How long it took.
+    #[serde(default)]
+    pub milliseconds: f64,
+}
+
+/// One thing done to the world.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// `sql`, `file`, `connect` or `process`.
+    pub kind: String,
+    /// The statement, the path, the address or the command.
+    pub text: String,
+}
