@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! Open -> Diagnosed -> Reproduced -> Proposed -> Tried* -> Judged -> [Waiting] -> Approved
-//!      -> Canary -> Promoted -> Closed(Healed)            every state may go to Closed(other)
-//!                \-> RollingBack -> Closed(RolledBack)    Healed may still be taken back by a person
+//!      -> Canary -> Promoted -> Closed(Healed)            until the program is touched, every state may close
+//!            \--------\-> RollingBack -> Closed(RolledBack)    Healed may still be taken back by a person
 //! ```
 
 use crate::candidate::Candidate;
@@ -24,6 +24,9 @@ use thiserror::Error;
 pub const MAX_ATTEMPTS: u32 = 3;
 /// How often the files may change under a heal before it is given up.
 pub const MAX_STALE: u32 = 5;
+
+/// How many canaries may go away (workers are recycled) before that counts as harm.
+pub const MAX_LOST_CANARIES: u32 = 2;
 
 /// One line of the heal log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,6 +109,11 @@ pub enum HealEvent {
     CanaryStarted {
         /// Process ids.
         processes: Vec<u32>,
+    },
+    /// The canary process ended while it was watched; nothing runs the new code any more.
+    CanaryLost {
+        /// What is known of it.
+        reason: String,
     },
     /// The canary did well.
     CanaryPassed {
@@ -231,6 +239,8 @@ pub struct State {
     pub attempts: u32,
     /// How often the files changed under it.
     pub stale: u32,
+    /// How many canaries went away.
+    pub lost_canaries: u32,
     /// Events folded so far.
     pub length: u64,
     /// When the current phase began.
@@ -307,6 +317,7 @@ impl Default for State {
             effect: None,
             attempts: 0,
             stale: 0,
+            lost_canaries: 0,
             length: 0,
             since: None,
         }
@@ -384,6 +395,16 @@ impl State {
                 P::Planned
             }
             (P::Planned, E::CanaryStarted { .. }) => P::Canary,
+            (P::Canary, E::CanaryLost { reason }) => {
+                self.lost_canaries += 1;
+                if self.lost_canaries > MAX_LOST_CANARIES {
+                    P::RollingBack {
+                        reason: format!("the canary went away again: {reason}"),
+                    }
+                } else {
+                    P::Accepted
+                }
+            }
             (P::Canary, E::CanaryPassed { measurement }) => {
                 self.canary = Some(measurement.clone());
                 P::CanaryPassed
@@ -410,8 +431,8 @@ impl State {
             },
             (phase, E::StepFailed { step, error }) if phase.is_active() => {
                 self.attempts += 1;
-                self.length += 1;
                 if self.attempts < MAX_ATTEMPTS {
+                    self.length += 1;
                     return Ok(self);
                 }
                 give_up(phase, step, error)
@@ -650,6 +671,7 @@ impl HealEvent {
             HealEvent::Stale { .. } => "stale",
             HealEvent::Planned { .. } => "planned",
             HealEvent::CanaryStarted { .. } => "canary_started",
+            HealEvent::CanaryLost { .. } => "canary_lost",
             HealEvent::CanaryPassed { .. } => "canary_passed",
             HealEvent::Promoted { .. } => "promoted",
             HealEvent::EffectShown { .. } => "effect_shown",
