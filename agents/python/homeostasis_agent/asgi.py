@@ -1,0 +1,245 @@
+"""Records ASGI requests as they were received, and samples successful exchanges; which callables it is put around is decided elsewhere."""
+
+from . import channel, guard, traffic
+from .failures import report
+from .requests import BODY, CELL, FAILED, KEY, MAX_BODY, MAX_RESPONSE_BODY, Recorded
+
+_cells = traffic.cells
+
+
+async def serve(application, scope, receive, send):
+    """Call the application once, with the request recorded; errors of the application go on as they are.
+
+    `application` is called with scope, receive and send and returns an awaitable.
+    """
+    if not guard.enabled or KEY in scope:
+        return await application(scope, receive, send)
+    kind = scope["type"]
+    if kind != "http":
+        return await _serve_other(application, scope, receive, send, kind)
+    try:
+        received = scope.copy()
+        scope[KEY] = received
+        try:
+            cell = _cells[scope["method"], scope["path"]]
+        except KeyError:
+            cell = traffic.find(scope["method"], scope["path"])
+        received[CELL] = cell
+        if channel.unsettled:
+            channel.settle()
+        for name, value in scope["headers"]:
+            if name == b"content-length" and value != b"0" or name == b"transfer-encoding":
+                received[BODY] = tee = Tee(receive, send)
+                receive = tee.receive
+                send = tee.send
+                break
+        if traffic.take_sample(cell):
+            exchange = Exchange(send)
+            send = exchange.send
+        else:
+            exchange = None
+    except Exception:
+        guard.failed("asgi")
+        return await application(scope, receive, send)
+    try:
+        result = await application(scope, receive, send)
+    except Exception as error:
+        report(error, "asgi", Occasion(received))
+        raise
+    if FAILED not in received:
+        cell.requests += 1
+        if exchange is not None:
+            exchange.keep(received, cell)
+    if channel.asleep:
+        channel.wake()
+    return result
+
+
+async def _serve_other(application, scope, receive, send, kind):
+    """WebSockets and the lifespan: failures are seen, the conversation is not recorded."""
+    if kind != "websocket" and kind != "lifespan":
+        return await application(scope, receive, send)
+    occasion = None
+    if kind == "websocket":
+        try:
+            received = scope.copy()
+            scope[KEY] = received
+            received[CELL] = traffic.find("WEBSOCKET", scope["path"])
+            occasion = Occasion(received)
+            if channel.unsettled:
+                channel.settle()
+        except Exception:
+            guard.failed("asgi")
+            occasion = None
+    try:
+        return await application(scope, receive, send)
+    except Exception as error:
+        report(error, "asgi." + kind, occasion)
+        raise
+
+
+class Tee:
+    """The server's `receive` and `send` of one request, remembering the body that passes by."""
+
+    __slots__ = ("_receive", "_send", "recorded")
+
+    def __init__(self, receive, send):
+        self._receive = receive
+        self._send = send
+        self.recorded = Recorded(MAX_BODY)
+
+    async def receive(self):
+        message = await self._receive()
+        try:
+            self.take(message)
+        except Exception:
+            guard.failed("tee")
+        return message
+
+    def take(self, message):
+        if message["type"] == "http.request":
+            self.recorded.add(message.get("body") or b"")
+            if not message.get("more_body"):
+                self.recorded.complete = True
+
+    async def send(self, message):
+        # Once the answer has begun, servers no longer hand out the body: this is the last chance to see it.
+        if message["type"] == "http.response.start" and message["status"] >= 500 and not self.recorded.complete:
+            try:
+                self.read_what_is_there()
+            except Exception:
+                guard.failed("tee")
+        await self._send(message)
+
+    def read_what_is_there(self):
+        """Take the messages that the server already holds, without waiting for the network.
+
+        The server's coroutine is driven by hand: if it returns at once there was a message,
+        if it wants to wait it is closed, which cancels nothing but its own waiting.
+        """
+        while not self.recorded.complete and self.recorded.length <= MAX_BODY:
+            waiting = self._receive()
+            if not hasattr(waiting, "send"):
+                return
+            try:
+                waiting.send(None)
+            except StopIteration as done:
+                if done.value["type"] != "http.request":
+                    return
+                self.take(done.value)
+            else:
+                waiting.close()
+                return
+
+
+class Exchange:
+    """The answer of one sampled request."""
+
+    __slots__ = ("_send", "status", "headers", "recorded", "complete")
+
+    def __init__(self, send):
+        self._send = send
+        self.status = 0
+        self.headers = ()
+        self.recorded = Recorded(MAX_RESPONSE_BODY)
+        self.complete = False
+
+    async def send(self, message):
+        try:
+            if message["type"] == "http.response.start":
+                self.status = message["status"]
+                self.headers = message.get("headers") or ()
+            elif message["type"] == "http.response.body":
+                self.recorded.add(message.get("body") or b"")
+                self.complete = not message.get("more_body")
+        except Exception:
+            guard.failed("witness")
+        await self._send(message)
+
+    def keep(self, received, cell):
+        try:
+            if not self.complete or not 200 <= self.status < 400:
+                return
+            headers = [[_latin(name).lower(), _latin(value)] for name, value in self.headers]
+            missing = []
+            request = Occasion(received).request(missing)
+            if not missing:
+                size = self.recorded.kept + len(request["body"]["data"]) + 1000
+                traffic.keep(cell, (request, self.status, headers, self.recorded), size)
+        except Exception:
+            guard.failed("witness")
+
+
+class Occasion:
+    """One recorded request, made only when something is to be told about it."""
+
+    __slots__ = ("received", "cell", "token")
+
+    protocol = "asgi"
+
+    def __init__(self, received):
+        self.received = received
+        self.cell = received[CELL]
+        self.token = id(received)
+
+    def path(self):
+        return str(self.received.get("path", ""))
+
+    def count_failure(self, was_counted=False):
+        if FAILED not in self.received:
+            self.received[FAILED] = True
+            self.cell.failed += 1
+            self.cell.requests += 1
+            if channel.asleep:
+                channel.wake()
+
+    def finish_body(self, missing):
+        """The rest of the body was taken when the answer began; there is nothing left to read here."""
+
+    def request(self, missing):
+        received = self.received
+        method = str(received.get("method", "GET"))
+        if received["type"] == "websocket":
+            missing.append("request: the conversation of a WebSocket is not recorded")
+        return {
+            "protocol": "asgi",
+            "method": method,
+            "scheme": str(received.get("scheme", "http")),
+            "path": self.path(),
+            "root_path": str(received.get("root_path", "")),
+            "query": _latin(received.get("query_string", b"")),
+            "route": self.cell.route if self.cell.route != traffic.OTHER else traffic.route_of(method, self.path()),
+            "http_version": str(received.get("http_version", "1.1")),
+            "headers": [[_latin(name).lower(), _latin(value)] for name, value in received.get("headers") or ()],
+            "client": _address(received.get("client")),
+            "server": _address(received.get("server")),
+            "body": self._body(missing),
+        }
+
+    def _body(self, missing):
+        tee = self.received.get(BODY)
+        if tee is None:
+            return Recorded(0).described()
+        recorded = tee.recorded
+        if recorded.length > recorded.kept:
+            missing.append("request.body: cut at %d bytes" % MAX_BODY)
+        if not recorded.complete:
+            missing.append("request.body: only %d bytes were read" % recorded.length)
+        return recorded.described()
+
+
+def occasion_of_scope(scope):
+    """The occasion of the request that this scope, or a copy of it in a nested application, belongs to."""
+    received = scope.get(KEY)
+    return Occasion(received) if type(received) is dict and CELL in received else None
+
+
+def _latin(value):
+    return bytes(value).decode("latin-1")
+
+
+def _address(value):
+    try:
+        return [str(value[0]), int(value[1] or 0)] if value else None
+    except (TypeError, ValueError, IndexError):
+        return None

@@ -1,0 +1,222 @@
+"""Decides what becomes of one exception that a hook saw: captured whole, counted, or left out; it builds no capsule itself."""
+
+from time import time
+
+from . import guard, settings
+
+CAPTURES = 3
+SECONDS_BETWEEN = 60.0
+MAX_KEYS = 2000
+MAX_LINKS = 5
+MAX_KEY_FRAMES = 80
+MARK = "_homeostasis_reported"
+
+# In replay mode this takes the exceptions instead of the channel.
+recorder = None
+
+_records = {}
+_by_key = {}
+_never = (KeyboardInterrupt, SystemExit, GeneratorExit)
+_dictionary_of = BaseException.__dict__["__dict__"].__get__
+_traceback_of = BaseException.__dict__["__traceback__"].__get__
+_cause_of = BaseException.__dict__["__cause__"].__get__
+_context_of = BaseException.__dict__["__context__"].__get__
+
+
+class Record:
+    """The count of one signature."""
+
+    __slots__ = ("signature", "captured", "last_capture", "count", "first", "last")
+
+    def __init__(self, signature):
+        self.signature = signature
+        self.captured = self.count = 0
+        self.last_capture = self.first = self.last = 0.0
+
+
+def report(error, hook, occasion=None, was_counted=False):
+    """An exception that nobody handled, or whose handler could only apologise, came by `hook`.
+
+    `occasion` is the request as recorded by `wsgi` or `asgi`, or None when there was none;
+    `was_counted` says that the request was counted as completed before this happened.
+    No error of ours ever leaves this function.
+    """
+    if not guard.enabled:
+        return
+    try:
+        _report(error, hook, occasion, was_counted)
+    except Exception:
+        guard.failed("report")
+
+
+def _report(error, hook, occasion, was_counted):
+    if isinstance(error, _never):
+        return
+    # The same exception passes several hooks on its way out.
+    # One object that is raised again in a later request is a new failure.
+    marks = _dictionary_of(error)
+    token = occasion.token if occasion is not None else 0
+    mark = marks.get(MARK)
+    if mark is not None and (occasion is None or mark == token):
+        return
+    marks[MARK] = token
+    if recorder is not None:
+        recorder(error)
+        return
+    record = _record_of(error)
+    if record is None:
+        return
+    if occasion is not None:
+        if settings.exclude_paths and settings.excluded_path(occasion.path()):
+            return
+        occasion.count_failure(was_counted)
+    now = time()
+    if record.captured < CAPTURES or now - record.last_capture >= SECONDS_BETWEEN:
+        record.captured += 1
+        record.last_capture = now
+        _capture(error, hook, occasion, record.signature, now)
+        return
+    if not record.count:
+        record.first = now
+    record.count += 1
+    record.last = now
+    from . import channel
+
+    if channel.asleep:
+        channel.wake()
+
+
+def _capture(error, hook, occasion, signature, now):
+    from . import capture, channel
+
+    missing = []
+    capsule = capture.capsule(error, "process" if occasion is None else "request", hook, missing)
+    if occasion is not None:
+        occasion.finish_body(missing)
+    channel.post(now, signature, capsule, occasion)
+
+
+def _record_of(error):
+    """The record of this failure, or None when the user left such failures out."""
+    key, alive = _key(error)
+    known = _by_key.get(key)
+    if known is None:
+        if len(_by_key) >= MAX_KEYS:
+            # Counts that were not sent yet live on in `_records`.
+            _by_key.clear()
+        # The classes and code objects are held so that their ids stay theirs.
+        known = _by_key[key] = (_new_record(error), alive)
+    return known[0]
+
+
+def _key(error):
+    """What identifies a failure in this process, cheaply: type and instruction of each frame, for each link of the chain."""
+    key = []
+    alive = []
+    seen = 0
+    while error is not None and seen < MAX_LINKS:
+        seen += 1
+        class_ = type(error)
+        alive.append(class_)
+        key.append(id(class_))
+        entry = _traceback_of(error)
+        pairs = []
+        while entry is not None:
+            code = entry.tb_frame.f_code
+            alive.append(code)
+            pairs.append(id(code))
+            pairs.append(entry.tb_lasti)
+            entry = entry.tb_next
+        if len(pairs) > MAX_KEY_FRAMES * 2:
+            # A recursion fails at varying depths: each place counts once.
+            pairs = dict.fromkeys(zip(pairs[::2], pairs[1::2]))
+            alive = list({id(thing): thing for thing in alive}.values())
+        key.extend(pairs)
+        error = _cause_of(error) or _context_of(error)
+    return tuple(key), alive
+
+
+def _new_record(error):
+    from . import values
+
+    if settings.excluded_type(type(error), values.class_names):
+        return None
+    if settings.exclude_modules and settings.excluded_module(_failing_module(error)):
+        return None
+    signature = _signature(error, values)
+    record = _records.get(signature)
+    if record is None:
+        if len(_records) >= MAX_KEYS:
+            for old in [one for one in _records.values() if not one.count]:
+                del _records[old.signature]
+        record = _records[signature] = Record(signature)
+    return record
+
+
+def _signature(error, values):
+    """The same text in every process of the program: types, files, functions and lines of the whole chain."""
+    from hashlib import sha256
+
+    parts = []
+    seen = 0
+    while error is not None and seen < MAX_LINKS:
+        seen += 1
+        parts.append(values.class_name(type(error)))
+        places = {}
+        entry = _traceback_of(error)
+        while entry is not None:
+            code = entry.tb_frame.f_code
+            if not code.co_filename.startswith(settings.agent_folder):
+                places["%s:%s:%d" % (code.co_filename, code.co_name, entry.tb_lineno or 0)] = None
+            entry = entry.tb_next
+        parts.extend(places)
+        error = _cause_of(error) or _context_of(error)
+    return sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _failing_module(error):
+    """The module of the innermost frame of the user's code, else of the innermost frame."""
+    found = last = None
+    entry = _traceback_of(error)
+    while entry is not None:
+        last = entry.tb_frame
+        if settings.in_app(last.f_code.co_filename):
+            found = last
+        entry = entry.tb_next
+    frame = found or last
+    name = frame.f_globals.get("__name__") if frame is not None else None
+    return name if type(name) is str else ""
+
+
+def has_news():
+    return any(record.count for record in list(_records.values()))
+
+
+def take_news():
+    """What was only counted since the last call, as `items` of the `repeats` message."""
+    news = []
+    for record in list(_records.values()):
+        if record.count:
+            news.append(
+                {
+                    "signature": record.signature,
+                    "count": record.count,
+                    "first": record.first,
+                    "last": record.last,
+                }
+            )
+            record.count = 0
+    return news
+
+
+def rearm():
+    """Capture whole again, as if nothing had been seen; what was counted is still told."""
+    _by_key.clear()
+    for record in list(_records.values()):
+        record.captured = 0
+
+
+def forget():
+    """Begin anew in a forked child."""
+    _by_key.clear()
+    _records.clear()

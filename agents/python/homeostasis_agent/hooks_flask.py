@@ -1,0 +1,91 @@
+"""Puts the recording around Flask applications and hears of the exceptions Flask turns into answers."""
+
+from . import channel, guard
+from .failures import report
+from .requests import KEY
+from .wsgi import current_occasion, serve
+
+
+def patch(module):
+    _patch_call(module.Flask)
+    patch_for_replay(module)
+    channel.start()
+
+
+def _patch_call(flask):
+    original = flask.__call__
+
+    def __call__(self, environ, start_response):
+        if KEY in environ:
+            return original(self, environ, start_response)
+        return serve(original.__get__(self), environ, start_response)
+
+    flask.__call__ = __call__
+
+
+def patch_for_replay(module):
+    """Only hear of exceptions."""
+    flask = module.Flask
+    handle_exception = flask.handle_exception
+    handle_user_exception = flask.handle_user_exception
+    log_exception = flask.log_exception
+
+    def hooked_handle_exception(self, e):
+        _report(e, "flask.handle_exception")
+        return handle_exception(self, e)
+
+    def hooked_handle_user_exception(self, e):
+        answer = handle_user_exception(self, e)
+        try:
+            apology = _status(answer) >= 500 and not _is_http_exception(e)
+        except Exception:
+            guard.failed("flask.handle_user_exception")
+            apology = False
+        if apology:
+            _report(e, "flask.handle_user_exception")
+        return answer
+
+    def hooked_log_exception(self, exc_info, *more, **named):
+        if exc_info and not _is_http_exception(exc_info[1]):
+            _report(exc_info[1], "flask.log_exception")
+        return log_exception(self, exc_info, *more, **named)
+
+    flask.handle_exception = hooked_handle_exception
+    flask.handle_user_exception = hooked_handle_user_exception
+    flask.log_exception = hooked_log_exception
+
+
+def _report(error, hook):
+    try:
+        occasion = current_occasion()
+    except Exception:
+        guard.failed(hook)
+        return
+    report(error, hook, occasion)
+
+
+def _is_http_exception(error):
+    from werkzeug.exceptions import HTTPException
+
+    return isinstance(error, HTTPException)
+
+
+def _status(answer):
+    """The status of what a view or error handler returned, read without converting it to a response."""
+    if type(answer) is tuple:
+        for part in answer[1:2]:
+            if type(part) is int:
+                return part
+            if type(part) is str and part[:3].isdigit():
+                return int(part[:3])
+        answer = answer[0] if answer else None
+    from werkzeug.exceptions import HTTPException
+    from werkzeug.wrappers import Response
+
+    if isinstance(answer, Response):
+        return answer.status_code
+    if isinstance(answer, HTTPException):
+        return answer.code or 0
+    if type(answer).__module__ == "http" and isinstance(answer, int):
+        return int(answer)
+    return 200

@@ -1,0 +1,145 @@
+"""Writes the messages that the agent sends, as plain data; it sends none of them."""
+
+import os
+import sys
+from time import time
+
+from . import PROTOCOL, VERSION, settings
+
+_started = time()
+_frameworks = None
+_argv = None
+_traffic_since = time()
+
+_known_frameworks = ("flask", "werkzeug", "fastapi", "starlette", "pydantic", "gunicorn", "uvicorn", "sqlalchemy")
+
+
+def hello(resumed):
+    from . import commands
+
+    return {
+        "type": "hello",
+        "protocol": PROTOCOL,
+        "agent": {"language": "python", "version": VERSION},
+        "pid": os.getpid(),
+        "parent_pid": os.getppid(),
+        "started": _started,
+        "argv": argv(),
+        "executable": _executable(),
+        "cwd": _folder(),
+        "runtime": runtime(),
+        "prefixes": list(dict.fromkeys([sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix])),
+        "search_path": _search_path(),
+        "swaps": commands.applied_swaps(),
+        "resumed": resumed,
+    }
+
+
+def argv():
+    """The command line as the kernel saw it."""
+    global _argv
+    if _argv is None:
+        try:
+            with open("/proc/self/cmdline", "rb") as file:
+                raw = file.read()
+            _argv = [os.fsdecode(part) for part in raw.split(b"\0")[:-1]]
+        except OSError:
+            _argv = list(getattr(sys, "orig_argv", None) or [sys.executable] + sys.argv)
+    return list(_argv)
+
+
+def runtime():
+    name = sys.implementation.name
+    return {
+        "name": "CPython" if name == "cpython" else name,
+        "version": "%d.%d.%d" % sys.version_info[:3],
+    }
+
+
+def _executable():
+    return os.path.abspath(sys.executable) if sys.executable else ""
+
+
+def _folder():
+    try:
+        return os.getcwd()
+    except OSError:
+        return settings.started_in
+
+
+def _search_path():
+    found = []
+    for entry in sys.path:
+        if isinstance(entry, str):
+            path = os.path.normpath(os.path.join(settings.started_in, entry))
+            if path != settings.agent_folder and path not in found:
+                found.append(path)
+    return found
+
+
+def traffic(routes, dropped):
+    global _traffic_since
+    since, _traffic_since = _traffic_since, time()
+    return {"type": "traffic", "since": since, "until": _traffic_since, "dropped": dropped, "routes": routes}
+
+
+def event(raw, encode, limit):
+    """One failure as an encoded line, complete and redacted; None when it cannot be made small enough."""
+    from . import redact, sources
+
+    when, signature, capsule, occasion, kept = raw
+    missing = capsule["missing"]
+    sources.complete(capsule["exceptions"])
+    if occasion is not None:
+        capsule["request"] = occasion.request(missing)
+    capsule["process"].update(
+        argv=argv(), cwd=_folder(), executable=_executable(), runtime=runtime(), frameworks=frameworks()
+    )
+    witnesses = [_witness(one) for one in kept]
+    redact.event(capsule, witnesses)
+    message = {"type": "event", "time": when, "signature": signature, "capsule": capsule, "witnesses": witnesses}
+    line = encode(message)
+    if len(line) > limit and witnesses:
+        message["witnesses"] = []
+        missing.append("witnesses: too large to send")
+        line = encode(message)
+    return line if len(line) <= limit else None
+
+
+def _witness(exchange):
+    """A copy that may be redacted while the original stays for the next event."""
+    request, status, headers, recorded = exchange
+    return {
+        "request": dict(request, headers=[list(pair) for pair in request["headers"]], body=dict(request["body"])),
+        "response": {"status": status, "headers": [list(pair) for pair in headers], "body": recorded.described()},
+    }
+
+
+def frameworks():
+    """Versions of the frameworks that are loaded, from the names of their metadata folders: importlib.metadata is slow to load."""
+    global _frameworks
+    if _frameworks is None:
+        found = {}
+        for name in _known_frameworks:
+            module = sys.modules.get(name)
+            path = getattr(module, "__file__", None) if module is not None else None
+            if path:
+                found[name] = _version(name, os.path.dirname(os.path.dirname(path)))
+        _frameworks = found
+    return dict(_frameworks)
+
+
+def _version(name, folder):
+    try:
+        for entry in os.listdir(folder):
+            if entry.lower().startswith(name + "-") and entry.endswith(".dist-info"):
+                return entry[len(name) + 1 : -len(".dist-info")]
+    except OSError:
+        pass
+    return "unknown"
+
+
+def forget():
+    """Begin anew in a forked child."""
+    global _started, _traffic_since
+    _started = _traffic_since = time()

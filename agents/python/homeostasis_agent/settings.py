@@ -1,0 +1,103 @@
+"""What the user wants watched, left out and hidden in this process; it knows nothing of frames or requests."""
+
+import os
+import sys
+
+agent_folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# co_filename of a script may be relative to the folder the process started in.
+try:
+    started_in = os.getcwd()
+except OSError:
+    started_in = "/"
+root = os.environ.get("HOMEOSTASIS_ROOT") or started_in
+
+sample_rate = 1.0
+exclude_modules = ()
+exclude_error_types = ()
+exclude_paths = ()
+redact_names = ()
+
+_in_app = {}
+
+
+def apply(config):
+    """Take over the `config` of a `welcome`; what is absent or malformed keeps its default."""
+    global root, sample_rate, exclude_modules, exclude_error_types, exclude_paths, redact_names
+    if not isinstance(config, dict):
+        return
+    if isinstance(config.get("root"), str) and config["root"]:
+        root = config["root"]
+        _in_app.clear()
+    rate = config.get("sample_rate")
+    if isinstance(rate, (int, float)) and not isinstance(rate, bool):
+        sample_rate = min(1.0, max(0.0, float(rate)))
+    exclude_modules = _texts(config, "exclude_modules")
+    exclude_error_types = _texts(config, "exclude_error_types")
+    exclude_paths = _texts(config, "exclude_paths")
+    redact_names = _texts(config, "redact_names")
+
+
+def _texts(config, name):
+    value = config.get(name)
+    return tuple(text for text in value if isinstance(text, str) and text) if isinstance(value, list) else ()
+
+
+def absolute(filename):
+    """The path of a code object's file; names like `<string>` are left as they are."""
+    if filename.startswith("<") or filename.startswith("/"):
+        return filename
+    return os.path.normpath(os.path.join(started_in, filename))
+
+
+def in_app(filename):
+    """Is this the user's own code: under the project root, and in no package folder?"""
+    known = _in_app.get(filename)
+    if known is None:
+        if len(_in_app) > 5000:
+            _in_app.clear()
+        known = _in_app[filename] = _decide_in_app(filename)
+    return known
+
+
+def _decide_in_app(filename):
+    if filename.startswith("<"):
+        return False
+    path = absolute(filename)
+    roots = {root.rstrip("/"), os.path.realpath(root).rstrip("/")}
+    if not any(path.startswith(folder + "/") for folder in roots):
+        return False
+    if "/site-packages/" in path or "/dist-packages/" in path:
+        return False
+    standard_library = os.path.dirname(os.__file__)
+    foreign = [agent_folder, standard_library]
+    # A virtual environment inside the project is not the project; a project inside the prefix still is.
+    for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix):
+        if not any((folder + "/").startswith(prefix.rstrip("/") + "/") for folder in roots):
+            foreign.append(prefix)
+    return not any(path.startswith(folder.rstrip("/") + "/") for folder in foreign)
+
+
+def excluded_path(path):
+    """Did the user leave this request path out? Patterns are shell globs; a plain path covers all below it."""
+    if not exclude_paths:
+        return False
+    from fnmatch import fnmatchcase
+
+    return any(
+        fnmatchcase(path, pattern) or path.startswith(pattern.rstrip("/") + "/") for pattern in exclude_paths
+    )
+
+
+def excluded_type(class_, names_of):
+    """Did the user leave out this exception type, or one of its bases, by short or full name?"""
+    if not exclude_error_types:
+        return False
+    for base in type.__dict__["__mro__"].__get__(class_):
+        module, name = names_of(base)
+        if name in exclude_error_types or module + "." + name in exclude_error_types:
+            return True
+    return False
+
+
+def excluded_module(name):
+    return any(name == module or name.startswith(module + ".") for module in exclude_modules)

@@ -1,0 +1,389 @@
+"""Records WSGI requests as they were received, and samples successful exchanges; which callables it is put around is decided elsewhere."""
+
+import sys
+
+from . import channel, guard, traffic
+from .failures import report
+from .requests import BODY, CELL, FAILED, KEY, MAX_BODY, MAX_RESPONSE_BODY, Recorded
+
+_cells = traffic.cells
+
+
+def serve(application, environ, start_response):
+    """Call the application once, with the request recorded; errors of the application go on as they are."""
+    if not guard.enabled or KEY in environ:
+        return application(environ, start_response)
+    try:
+        received = environ.copy()
+        environ[KEY] = received
+        try:
+            cell = _cells[environ["REQUEST_METHOD"], environ["PATH_INFO"]]
+        except KeyError:
+            cell = traffic.find(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""))
+        received[CELL] = cell
+        if channel.unsettled:
+            channel.settle()
+        if environ.get("CONTENT_LENGTH", "0") not in ("0", "") or "HTTP_TRANSFER_ENCODING" in environ:
+            received[BODY] = environ["wsgi.input"] = Tee(environ["wsgi.input"])
+        sampled = traffic.take_sample(cell)
+    except Exception:
+        guard.failed("wsgi")
+        return application(environ, start_response)
+    try:
+        if sampled:
+            result = _sampled(application, environ, start_response, received, cell)
+        else:
+            result = application(environ, start_response)
+    except Exception as error:
+        report(error, "wsgi", Occasion(received))
+        raise
+    if FAILED not in received:
+        cell.requests += 1
+    if channel.asleep:
+        channel.wake()
+    return result
+
+
+class Entry:
+    """A WSGI callable with the recording around it, for servers that hold the callable themselves."""
+
+    __slots__ = ("application", "watches_iteration")
+
+    def __init__(self, application, watches_iteration=False):
+        self.application = application
+        self.watches_iteration = watches_iteration
+
+    def __call__(self, environ, start_response):
+        result = serve(self.application, environ, start_response)
+        if self.watches_iteration and type(result) not in (list, tuple):
+            received = environ.get(KEY)
+            if received is not None:
+                return Watched(result, received)
+        return result
+
+    def __getattr__(self, name):
+        return getattr(self.application, name)
+
+
+class Watched:
+    """A response that is made while it is sent: an exception in mid-stream belongs to its request."""
+
+    __slots__ = ("result", "iterator", "received")
+
+    def __init__(self, result, received):
+        self.result = result
+        self.received = received
+        self.iterator = iter(result)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        try:
+            return next(self.iterator)
+        except StopIteration:
+            raise
+        except Exception as error:
+            report(error, "wsgi.response", Occasion(self.received), True)
+            raise
+
+    def close(self):
+        close = getattr(self.result, "close", None)
+        if close is not None:
+            close()
+
+
+class Tee:
+    """`wsgi.input` that remembers what is read from it, by whatever method."""
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._recorded = Recorded(MAX_BODY)
+
+    def _pass(self, data):
+        if data:
+            try:
+                self._recorded.add(data)
+            except Exception:
+                guard.failed("tee")
+        else:
+            self._recorded.complete = True
+        return data
+
+    def read(self, *size):
+        return self._pass(self._stream.read(*size))
+
+    def read1(self, *size):
+        return self._pass(self._stream.read1(*size))
+
+    def readline(self, *size):
+        return self._pass(self._stream.readline(*size))
+
+    def readlines(self, *hint):
+        lines = self._stream.readlines(*hint)
+        for line in lines:
+            self._pass(line)
+        return lines
+
+    def readinto(self, buffer):
+        return self._fill(buffer, "readinto", self._stream.read)
+
+    def readinto1(self, buffer):
+        return self._fill(buffer, "readinto1", getattr(self._stream, "read1", self._stream.read))
+
+    def _fill(self, buffer, name, read):
+        fill = getattr(self._stream, name, None)
+        if fill is not None:
+            count = fill(buffer)
+            if count:
+                self._pass(bytes(memoryview(buffer)[:count]))
+            return count
+        data = self._pass(read(len(buffer)))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self._pass(next(iter(self._stream)))
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+
+def _sampled(application, environ, start_response, received, cell):
+    """Call the application with its response recorded too; kept as a witness when it was a success."""
+    answer = {}
+
+    def recording_start_response(status, headers, *more):
+        answer["status"], answer["headers"] = status, headers
+        return start_response(status, headers, *more)
+
+    result = application(environ, recording_start_response)
+    try:
+        class_ = type(result)
+        if class_ is list or class_ is tuple:
+            recorded = Recorded(MAX_RESPONSE_BODY)
+            for part in result:
+                recorded.add(part)
+            _keep(received, cell, answer, recorded)
+            return result
+        wrapper = environ.get("wsgi.file_wrapper")
+        if isinstance(wrapper, type) and isinstance(result, wrapper):
+            # The server sends such files without reading them; so do we.
+            return result
+        return Exchange(result, received, cell, answer)
+    except Exception:
+        guard.failed("witness")
+        return result
+
+
+class Exchange:
+    """A response that is recorded while the server takes it."""
+
+    __slots__ = ("result", "iterator", "received", "cell", "answer", "recorded", "ended")
+
+    def __init__(self, result, received, cell, answer):
+        self.result = result
+        self.received = received
+        self.cell = cell
+        self.answer = answer
+        self.recorded = Recorded(MAX_RESPONSE_BODY)
+        self.ended = False
+        self.iterator = iter(result)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        try:
+            part = next(self.iterator)
+        except StopIteration:
+            self.ended = True
+            raise
+        try:
+            self.recorded.add(part)
+        except Exception:
+            guard.failed("witness")
+        return part
+
+    def close(self):
+        close = getattr(self.result, "close", None)
+        if close is not None:
+            close()
+        if self.ended:
+            try:
+                _keep(self.received, self.cell, self.answer, self.recorded)
+            except Exception:
+                guard.failed("witness")
+
+
+def _keep(received, cell, answer, recorded):
+    status = int(answer.get("status", "0")[:3])
+    if not 200 <= status < 400 or FAILED in received:
+        return
+    headers = [[str(name).lower(), str(value)] for name, value in answer["headers"]]
+    occasion = Occasion(received)
+    missing = []
+    request = occasion.request(missing)
+    if missing:
+        return
+    exchange = (request, status, headers, recorded)
+    traffic.keep(cell, exchange, recorded.kept + len(request["body"]["data"]) + 1000)
+
+
+class Occasion:
+    """One recorded request, made only when something is to be told about it."""
+
+    __slots__ = ("received", "cell", "token")
+
+    protocol = "wsgi"
+
+    def __init__(self, received):
+        self.received = received
+        self.cell = received[CELL]
+        self.token = id(received)
+
+    def path(self):
+        return _text(self.received.get("PATH_INFO", ""))
+
+    def count_failure(self, was_counted=False):
+        """Count this request as failed, and as a request unless that was done when its answer began."""
+        if FAILED not in self.received:
+            self.received[FAILED] = True
+            self.cell.failed += 1
+            if not was_counted:
+                self.cell.requests += 1
+            if channel.asleep:
+                channel.wake()
+
+    def finish_body(self, missing):
+        """Read what the application left unread, where that cannot block."""
+        tee = self.received.get(BODY)
+        if tee is None:
+            return
+        try:
+            expected = int(self.received.get("CONTENT_LENGTH") or 0)
+        except ValueError:
+            expected = 0
+        _read_rest(tee, expected, self.received)
+
+    def request(self, missing):
+        received = self.received
+        path = self.path()
+        return {
+            "protocol": "wsgi",
+            "method": str(received.get("REQUEST_METHOD", "GET")),
+            "scheme": str(received.get("wsgi.url_scheme", "http")),
+            "path": path,
+            "root_path": _text(received.get("SCRIPT_NAME", "")),
+            "query": str(received.get("QUERY_STRING", "")),
+            "route": self.cell.route if self.cell.route != traffic.OTHER else traffic.route_of(
+                str(received.get("REQUEST_METHOD", "GET")), path
+            ),
+            "http_version": str(received.get("SERVER_PROTOCOL", "HTTP/1.1")).rpartition("/")[2],
+            "headers": _headers(received),
+            "client": _address(received.get("REMOTE_ADDR"), received.get("REMOTE_PORT")),
+            "server": _address(received.get("SERVER_NAME"), received.get("SERVER_PORT")),
+            "body": self._body(missing),
+        }
+
+    def _body(self, missing):
+        tee = self.received.get(BODY)
+        if tee is None:
+            return Recorded(0).described()
+        recorded = tee._recorded
+        if recorded.length > recorded.kept:
+            missing.append("request.body: cut at %d bytes" % MAX_BODY)
+        expected = self.received.get("CONTENT_LENGTH") or ""
+        if expected.isdigit():
+            if recorded.length < int(expected):
+                missing.append("request.body: %d of %s bytes were read" % (recorded.length, expected))
+        elif not recorded.complete:
+            missing.append("request.body: may be longer, its length was not announced")
+        return recorded.described()
+
+
+def _read_rest(tee, expected, environ):
+    recorded = tee._recorded
+    rest = expected - recorded.length
+    if rest <= 0 or expected > MAX_BODY:
+        return
+    stream = tee._stream
+    module = type(stream).__module__
+    if module in ("_io", "io") and type(stream).__name__ in ("BytesIO", "BufferedRandom"):
+        tee.read(rest)
+        return
+    # These two servers say which socket the body comes from, so that reading can be told not to wait.
+    sock = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    if sock is None or not hasattr(sock, "setblocking") or "ssl" in type(sock).__name__.lower():
+        return
+    before = sock.gettimeout()
+    sock.setblocking(False)
+    try:
+        read = stream.read1 if hasattr(stream, "read1") else stream.read
+        while rest > 0:
+            data = read(min(rest, 1024))
+            if not data:
+                break
+            recorded.add(data)
+            rest -= len(data)
+    except (BlockingIOError, InterruptedError):
+        pass
+    finally:
+        sock.settimeout(before)
+
+
+def _headers(environ):
+    found = []
+    for name, value in environ.items():
+        if type(name) is not str or not isinstance(value, str):
+            continue
+        if name.startswith("HTTP_"):
+            found.append([name[5:].replace("_", "-").lower(), value])
+        elif name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value:
+            found.append([name.replace("_", "-").lower(), value])
+    return found
+
+
+def _text(value):
+    """WSGI carries the bytes of a path as if they were Latin-1."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except (UnicodeError, AttributeError):
+        return str(value)
+
+
+def _address(host, port):
+    if not isinstance(host, str) or not host:
+        return None
+    text = str(port) if port is not None else ""
+    return [host, int(text) if text.isdigit() else 0]
+
+
+def occasion_in(frame):
+    """The occasion of the request that this frame, or one that called it, is serving."""
+    depth = 0
+    while frame is not None and depth < 100:
+        if frame.f_code is serve.__code__:
+            received = frame.f_locals.get("received")
+            return Occasion(received) if type(received) is dict and CELL in received else None
+        frame = frame.f_back
+        depth += 1
+    return None
+
+
+def current_occasion():
+    return occasion_in(sys._getframe(1))
+
+
+def occasion_of_traceback(error):
+    """The occasion of the request through whose serving this exception came, for servers that only tell the exception."""
+    entry = error.__traceback__
+    while entry is not None:
+        environ = entry.tb_frame.f_locals.get("environ")
+        if type(environ) is dict and type(environ.get(KEY)) is dict:
+            return Occasion(environ[KEY])
+        entry = entry.tb_next
+    return None
