@@ -2,12 +2,12 @@
 //! none of them deletes anything.
 
 use crate::error::{StoreError, Trouble, message_of};
-use sqlx::ConnectOptions;
 use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr, Sqlite, Transaction};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -163,18 +163,28 @@ impl Store {
         &self,
         durability: Durability,
     ) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        let mut connection = self.inner.writer.acquire().await?;
+        let mut connection = self.writer_connection().await?;
         // Set each time: a write that was cancelled must not leave its own level behind for the next one.
         let level = match durability {
             Durability::Full => "PRAGMA synchronous = FULL",
             Durability::Process => "PRAGMA synchronous = NORMAL",
         };
         sqlx::query(level).execute(&mut *connection).await?;
-        Ok(Transaction::begin(
-            connection,
-            Some(sqlx::SqlSafeStr::into_sql_str("BEGIN IMMEDIATE")),
-        )
-        .await?)
+        let immediate = "BEGIN IMMEDIATE".into_sql_str();
+        Ok(Transaction::begin(connection, Some(immediate)).await?)
+    }
+
+    /// The writer without an open transaction. When SQLite itself rolled one back, as it does on a full disk, the
+    /// driver still counts it and would refuse to begin another, so such a connection is replaced by a new one.
+    async fn writer_connection(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        let mut connection = self.inner.writer.acquire().await?;
+        // A rollback that a dropped transaction has queued is done before this answers.
+        connection.ping().await?;
+        if !connection.is_in_transaction() {
+            return Ok(connection);
+        }
+        connection.close().await?;
+        Ok(self.inner.writer.acquire().await?)
     }
 
     async fn look_for_damage(&self) -> Result<(), OpenError> {
