@@ -26,6 +26,11 @@ numbers = itertools.count(int(time.time()) * 1_000_000)
 def main():
     arguments = parse_arguments()
     bugs, healthy = read_model(arguments.patient)
+    if arguments.only:
+        unknown = set(arguments.only) - {bug["id"] for bug in bugs}
+        if unknown:
+            sys.exit(f"{arguments.patient}: there is no bug with the id {', '.join(sorted(unknown))}")
+        bugs = [bug for bug in bugs if bug["id"] in arguments.only]
     if arguments.check:
         problems = check(arguments, bugs, healthy)
         print(json.dumps({"check": arguments.check, "cases": len(bugs) + len(healthy), "problems": problems}))
@@ -41,6 +46,7 @@ def parse_arguments():
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--bugs", type=float, default=0.2, help="share of requests that trigger a bug")
+    parser.add_argument("--only", action="append", help="id of a bug; leave out all others (may be repeated)")
     parser.add_argument("--check", choices=["sick", "healed"], help="prove the model instead of driving")
     parser.add_argument("--log", type=Path, help="what the server writes, to look for exceptions with --check sick")
     return parser.parse_args()
@@ -192,7 +198,7 @@ def drive(arguments, bugs, healthy):
     def client(seed):
         chance = random.Random(seed)
         while time.monotonic() < end:
-            if chance.random() < arguments.bugs:
+            if bugs and chance.random() < arguments.bugs:
                 with lock:
                     case = next(turns)
             else:
