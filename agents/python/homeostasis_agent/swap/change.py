@@ -29,6 +29,10 @@ class Change:
     def owner(self):
         return self._owner if isinstance(self._owner, dict) else self._owner()
 
+    @property
+    def of_function(self):
+        return not isinstance(self._owner, dict) and not isinstance(self._owner(), type)
+
     def call(self, value):
         """A call into C that puts this value in place; None when the owner is gone."""
         owner = self.owner

@@ -1,6 +1,7 @@
 """Which other modules took hold of a name of this file when they were imported; reads their sources, changes nothing."""
 
 import ast
+import re
 import sys
 import types
 
@@ -23,15 +24,13 @@ def importers(namespaces, names):
     """Importers of these names, found by their sources, directly and through re-exports."""
     found = []
     seen = {id(namespace) for namespace in namespaces}
+    texts = _texts(namespaces)
     pending = [(_module_names(namespaces), {name: name for name in names})]
-    candidates = _sources(names, namespaces)
     while pending:
         modules, wanted = pending.pop()
-        for name, namespace, tree in candidates:
-            if id(namespace) in seen:
-                continue
+        for name, namespace, tree in _speaking_of(texts, modules, wanted):
             bound, held = _imported(tree, namespace, modules, wanted)
-            if bound or held:
+            if (bound or held) and id(namespace) not in seen:
                 seen.add(id(namespace))
                 found.append(Importer(name, namespace, tree, bound, held))
                 if bound:
@@ -71,34 +70,40 @@ def _module_names(namespaces):
     }
 
 
-def _sources(names, namespaces):
-    """(module name, namespace, tree) of the loaded modules whose text speaks of one of the names, or of all (`*`)."""
-    texts = [name.encode() for name in names]
-    tails = [name.rpartition(".")[2].encode() for name in _module_names(namespaces)]
+def _texts(namespaces):
+    """[(module name, namespace, path, text)] of all loaded modules that import anything, but for these."""
     found = []
     for name, module in list(sys.modules.items()):
         if not issubclass(type(module), types.ModuleType):
             continue
         namespace = object.__getattribute__(module, "__dict__")
         path = namespace.get("__file__")
-        if not isinstance(path, str) or not path.endswith(".py"):
-            continue
-        if any(namespace is own for own in namespaces):
+        if not isinstance(path, str) or not path.endswith(".py") or any(namespace is own for own in namespaces):
             continue
         try:
             with open(path, "rb") as file:
                 data = file.read()
         except OSError:
             continue
-        if not any(text in data for text in texts) and not (b"*" in data and any(tail in data for tail in tails)):
+        if b"import" in data:
+            found.append((name, namespace, path, data))
+    return found
+
+
+def _speaking_of(texts, modules, names):
+    """(module name, namespace, tree) of the texts that may import one of the names, or all, from these modules."""
+    words = re.compile(rb"\b(?:%s)\b" % b"|".join(re.escape(name.encode()) for name in names))
+    tail = b"(?:%s)" % b"|".join(re.escape(name.rpartition(".")[2].encode()) for name in modules)
+    imported = re.compile(rb"^[ \t]*(?:from|import)\b(?:[^\n]*|[^\n(]*\([^)]*)\b%s\b" % tail, re.MULTILINE)
+    for name, namespace, path, data in texts:
+        if not words.search(data) and b"import *" not in data:
             continue
-        if b"import" not in data:
+        if not imported.search(data):
             continue
         try:
-            found.append((name, namespace, compile(data, path, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)))
+            yield name, namespace, compile(data, path, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
         except (SyntaxError, ValueError):
             continue
-    return found
 
 
 def _imported(tree, namespace, modules, wanted):

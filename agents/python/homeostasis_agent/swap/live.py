@@ -6,7 +6,7 @@ import os
 import sys
 import types
 
-from .source import children
+from .source import OPTIMIZED, children
 
 FunctionType = types.FunctionType
 _Cache = type(functools.lru_cache(maxsize=None)(lambda: None))
@@ -162,7 +162,10 @@ def _objects():
             gc.freeze()
             if collecting:
                 gc.enable()
-    functions = [thing for thing in everything if type(thing) is FunctionType]
+    # From 3.11 on a body that runs, of a module or a class, has a function object of its own; it is no function.
+    functions = [
+        thing for thing in everything if type(thing) is FunctionType and thing.__code__.co_flags & OPTIMIZED
+    ]
     caches = [thing for thing in everything if type(thing) is _Cache]
     suspended = []
     for thing in everything:

@@ -69,16 +69,16 @@ def running(path, sources):
         found, _ = live.look([path])
         _sweep(found)
         _finish_removals(found)
-        compiled = []
+        compiled, offered = [], {}
         for sha256, data in sources:
             try:
                 source = Source(data, path)
             except _UNREADABLE:
                 continue
-            source.sha256 = sha256
+            offered.setdefault(source.sha256, sha256)
             compiled.append(source)
         here = found[path]
-        return here.loaded, _identity(here, compiled) if here.loaded else None
+        return here.loaded, offered.get(_identity(here, compiled))
 
 
 def _answer(files, act):
@@ -268,8 +268,9 @@ def _take_back(record, at_once=False):
     rest = [item for item in record.changes if item not in added]
     took = change.undo(rest)
     _clear(record.caches)
-    for item in added:
-        _leave_behind(item.after)
+    for item in record.changes:
+        if not item.of_function:
+            _leave_behind(item.after)
     _removals.append((record, added))
     deadline = time.monotonic() + (0 if at_once else _DRAIN_SECONDS)
     while True:
