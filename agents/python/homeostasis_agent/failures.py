@@ -52,6 +52,9 @@ def report(error, hook, occasion=None, was_counted=False):
 def _report(error, hook, occasion, was_counted):
     if isinstance(error, _never):
         return
+    if recorder is not None:
+        recorder(error)
+        return
     # The same exception passes several hooks on its way out.
     # One object that is raised again in a later request is a new failure.
     marks = _dictionary_of(error)
@@ -60,9 +63,6 @@ def _report(error, hook, occasion, was_counted):
     if mark is not None and (occasion is None or mark == token):
         return
     marks[MARK] = token
-    if recorder is not None:
-        recorder(error)
-        return
     record = _record_of(error)
     if record is None:
         return

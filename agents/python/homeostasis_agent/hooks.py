@@ -28,6 +28,7 @@ _replaying = {
     "werkzeug.serving": ("replay_servers", "patch_werkzeug"),
     "werkzeug._reloader": ("replay_servers", "patch_werkzeug_reloader"),
     "uvicorn.server": ("replay_servers", "patch_uvicorn"),
+    "uvicorn.config": ("replay_servers", "patch_uvicorn_config"),
     "uvicorn.supervisors.multiprocess": ("replay_servers", "patch_uvicorn_supervisor"),
     "uvicorn.supervisors.basereload": ("replay_servers", "patch_uvicorn_supervisor"),
     "hypercorn.run": ("replay_servers", "patch_hypercorn_run"),

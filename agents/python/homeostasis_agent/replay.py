@@ -1,0 +1,259 @@
+"""Runs recorded requests against the program in a fresh process and writes what happened; how servers are kept from serving is in `replay_servers`."""
+
+import os
+import sys
+from time import perf_counter
+
+from . import failures
+
+MAX_EXCHANGES = 1000
+MAX_BODY = 1 << 20
+LIFESPAN_SECONDS = 30.0
+
+_task = None
+_result = {"schema": 1, "ready": False, "error": None, "exchanges": []}
+_written = False
+_uncaught = []
+_pid = os.getpid()
+_primary = True
+_end = os._exit
+
+
+def install():
+    """Read the task and get ready; called at interpreter start.
+
+    An error here ends the process: a program that was to be replayed must not begin to serve instead.
+    """
+    global _task, _primary
+    try:
+        # Programs that the command line starts take part too, for one of them may be the server;
+        # but only the first process may say that nothing was served.
+        _primary = os.environ.setdefault("HOMEOSTASIS_REPLAY_PROCESS", str(_pid)) == str(_pid)
+        _task = _read_task()
+        kind = _task.get("kind")
+        if kind not in ("request", "process", "call"):
+            raise ValueError("its kind is %r, and must be request, process or call" % (kind,))
+        if kind == "process" and not _primary:
+            return
+        import atexit
+
+        from . import effects
+
+        failures.recorder = _heard
+        _hook_exit()
+        effects.install()
+        atexit.register(_leave)
+        if kind == "call":
+            from . import replay_call
+
+            replay_call.install(_task)
+    except BaseException as error:
+        end_early("the replay file cannot be used: %s: %s" % (type(error).__name__, error))
+
+
+def _read_task():
+    import json
+
+    with open(os.environ["HOMEOSTASIS_REPLAY"], encoding="utf-8") as file:
+        task = json.load(file)
+    if not isinstance(task, dict):
+        raise ValueError("it holds no object")
+    return task
+
+
+def _hook_exit():
+    """A program that ends by os._exit gives no other chance to write the result."""
+
+
+    def _exit(status):
+        if os.getpid() == _pid:
+            _at_exit()
+        _end(status)
+
+    os._exit = _exit
+
+
+def _leave():
+    """The last of the exit handlers: the replay as such went well, however the program ended."""
+    if os.getpid() == _pid and failures.recorder is not None:
+        _at_exit()
+        _flush_output()
+        _end(0)
+
+
+def _heard(error):
+    if all(error is not known for known in _uncaught):
+        _uncaught.append(error)
+
+
+def _at_exit():
+    if _written or os.getpid() != _pid:
+        return
+    try:
+        _finish_process()
+    except Exception as error:
+        _result.update(ready=False, error="the agent could not record the end of the program: %r" % (error,))
+        write()
+
+
+def _finish_process():
+    """The program came to its end by itself: right for a process, too early for a service."""
+    from . import effects
+
+    if _task.get("kind") == "process":
+        exchange = {
+            "status": None,
+            "headers": [],
+            "body": _body(b""),
+            "exceptions": _described(_uncaught),
+            "effects": effects.take(),
+            "milliseconds": (perf_counter() - _started) * 1000.0,
+        }
+        _result.update(ready=True, exchanges=[exchange])
+    elif _uncaught:
+        from traceback import format_exception_only
+
+        error = _uncaught[-1]
+        text = "".join(format_exception_only(type(error), error)).strip()
+        _result["error"] = "the program failed before it served: " + text[:2000]
+        _result["exchanges"] = []
+    elif _result["error"] is None:
+        _result["error"] = "the program ended before it served a request"
+    write()
+
+
+_started = perf_counter()
+
+
+def end_early(reason):
+    _result.update(ready=False, error=reason)
+    write()
+    _end(0)
+
+
+def write():
+    """Put the result in its place at once or not at all; what cannot be written cannot be told either."""
+    global _written
+    if _written:
+        return
+    _written = True
+    if not _result["ready"] and not _primary:
+        return
+    path = os.environ.get("HOMEOSTASIS_REPLAY_RESULT")
+    if not path or (not _result["ready"] and os.path.exists(path)):
+        return
+    from json import dumps
+
+    text = dumps(_result, ensure_ascii=False).encode("utf-8", "replace")
+    temporary = "%s.%d.tmp" % (path, os.getpid())
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            while text:
+                text = text[os.write(descriptor, text) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+    except OSError as error:
+        try:
+            os.write(2, ("homeostasis: the replay result cannot be written to %s: %s\n" % (path, error)).encode())
+        except OSError:
+            pass
+
+
+def run(application, protocol):
+    """Give the recorded requests to the program's callable, write the result and end the process."""
+    if _task.get("kind") != "request":
+        end_early("the program began to serve requests, but the replay is of kind %r" % _task.get("kind"))
+    try:
+        requests = _task["requests"][:MAX_EXCHANGES]
+        if protocol == "wsgi":
+            from . import replay_wsgi as player
+        else:
+            from . import replay_asgi as player
+        # What the program did while it started is not an effect of a request.
+        player.play(application, requests, exchange_of)
+        _result["ready"] = True
+    except BaseException as error:
+        _result.update(ready=False, error=_result["error"] or "the replay failed: %s: %s" % (type(error).__name__, error))
+    write()
+    _flush_output()
+    _end(0)
+
+
+async def run_within(application):
+    """Like `run`, for a program that serves ASGI within an event loop of its own."""
+    from . import replay_asgi
+
+    if _task.get("kind") != "request":
+        end_early("the program began to serve requests, but the replay is of kind %r" % _task.get("kind"))
+    try:
+        await replay_asgi.play_within(application, _task["requests"][:MAX_EXCHANGES], exchange_of)
+        _result["ready"] = True
+    except BaseException as error:
+        _result.update(ready=False, error=_result["error"] or "the replay failed: %s: %s" % (type(error).__name__, error))
+    write()
+    _flush_output()
+    _end(0)
+
+
+def not_ready(reason):
+    """Told by a player when the application refused to start."""
+    _result["error"] = reason
+
+
+def begin():
+    """One exchange begins: nothing of what came before belongs to it."""
+    from . import effects
+
+    effects.take()
+    _uncaught.clear()
+    return perf_counter()
+
+
+def exchange_of(began, status, headers, body, error):
+    """One exchange has ended; add it to the result."""
+    from . import effects
+
+    milliseconds = (perf_counter() - began) * 1000.0
+    done = effects.take()
+    errors = list(_uncaught)
+    if error is not None and all(error is not known for known in errors):
+        errors.append(error)
+    _result["exchanges"].append(
+        {
+            "status": status,
+            "headers": headers,
+            "body": _body(body),
+            "exceptions": _described(errors),
+            "effects": done,
+            "milliseconds": milliseconds,
+        }
+    )
+
+
+def _described(errors):
+    """The chain of the first exception: later ones are mostly its consequences."""
+    if not errors:
+        return []
+    from . import capture, sources
+
+    chain = capture.exceptions(errors[0], [])
+    sources.complete(chain)
+    return chain
+
+
+def _body(data):
+    from .requests import body
+
+    return body(data[:MAX_BODY], len(data), len(data) > MAX_BODY)
+
+
+def _flush_output():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            # Closed, or never there.
+            pass

@@ -1,0 +1,146 @@
+"""Keeps the servers of a replayed program from serving: where they would begin to listen, the recorded requests are played instead."""
+
+from . import replay
+
+
+def _speaks_asgi(application):
+    """Is this an ASGI callable? Asked where the server takes both kinds."""
+    from inspect import iscoroutinefunction
+
+    call = application if hasattr(application, "__code__") else getattr(application, "__call__", application)
+    return iscoroutinefunction(application) or iscoroutinefunction(call)
+
+
+def patch_gunicorn(module):
+    module.BaseApplication.run = _run_gunicorn
+    module.Application.run = _run_gunicorn
+
+
+def patch_gunicorn_wsgiapp(module):
+    module.WSGIApplication.run = _run_gunicorn
+
+
+def _run_gunicorn(self):
+    import os
+    import sys
+
+    configuration = self.cfg
+    folder = configuration.chdir
+    os.chdir(folder)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    for path in reversed((configuration.pythonpath or "").split(",")):
+        if path and os.path.abspath(path) not in sys.path:
+            sys.path.insert(0, os.path.abspath(path))
+    for name, value in (pair.split("=", 1) for pair in configuration.raw_env or ()):
+        os.environ[name] = value
+    application = self.wsgi()
+    worker = configuration.worker_class_str.lower()
+    asgi = "uvicorn" in worker or "asgi" in worker or _speaks_asgi(application)
+    _call_hook(configuration, "post_worker_init")
+    replay.run(application, "asgi" if asgi else "wsgi")
+
+
+def _call_hook(configuration, name):
+    """Programs may open connections in a server hook; there is no worker to hand over, so only hooks of the user are called."""
+    hook = getattr(configuration, name, None)
+    if hook is not None and not getattr(hook, "__module__", "gunicorn").startswith("gunicorn"):
+        hook(None)
+
+
+def patch_werkzeug(module):
+    def run_simple(hostname, port, application, *more, **named):
+        replay.run(application, "wsgi")
+
+    def make_server(host, port, app, *more, **named):
+        replay.run(app, "wsgi")
+
+    module.run_simple = run_simple
+    module.make_server = make_server
+
+
+def patch_werkzeug_reloader(module):
+    module.run_with_reloader = lambda main_func, *more, **named: main_func()
+
+
+def patch_uvicorn(module):
+    def run(self, sockets=None):
+        replay.run(_loaded(self.config), "asgi")
+
+    async def serve(self, sockets=None):
+        await replay.run_within(_loaded(self.config))
+
+    module.Server.run = run
+    module.Server.serve = serve
+
+
+def patch_uvicorn_config(module):
+    module.Config.bind_socket = lambda self: None
+
+
+def _loaded(configuration):
+    try:
+        if not configuration.loaded:
+            configuration.load()
+    except SystemExit as end:
+        # Uvicorn logs why the application cannot be imported, and exits.
+        cause = end.__context__
+        if cause is not None:
+            replay.not_ready("the program failed before it served: %s: %s" % (type(cause).__name__, cause))
+        raise
+    return configuration.loaded_app
+
+
+def patch_uvicorn_supervisor(module):
+    """No worker processes and no reloader: what they would run in a child is run here."""
+
+    def run(self):
+        target = getattr(self, "target", None)
+        if target is None:
+            from uvicorn.server import Server
+
+            target = Server(self.config).run
+        target(sockets=None)
+
+    for name in ("Multiprocess", "BaseReload"):
+        class_ = getattr(module, name, None)
+        if class_ is not None:
+            class_.run = run
+
+
+def patch_hypercorn_run(module):
+    def run(config):
+        from importlib import import_module
+
+        load = import_module("hypercorn.utils").load_application
+        application = load(config.application_path, getattr(config, "wsgi_max_body_size", 1 << 24))
+        replay.run(*_unwrapped(application))
+
+    module.run = run
+
+
+def patch_hypercorn_serve(module):
+    async def serve(app, config, **named):
+        if _speaks_asgi(app):
+            await replay.run_within(app)
+        else:
+            replay.run(app, "wsgi")
+
+    module.serve = serve
+
+
+def _unwrapped(application):
+    """Hypercorn wraps either kind in an adapter of its own."""
+    inner = getattr(application, "app", application)
+    return inner, "wsgi" if type(application).__name__ == "WSGIWrapper" else "asgi"
+
+
+def patch_wsgiref(module):
+    def make_server(host, port, app, *more, **named):
+        replay.run(app, "wsgi")
+
+    def serve_forever(self, poll_interval=0.5):
+        replay.run(self.get_app(), "wsgi")
+
+    module.make_server = make_server
+    module.WSGIServer.serve_forever = serve_forever
