@@ -1,78 +1,77 @@
 """Records ASGI requests as they were received, and samples successful exchanges; which callables it is put around is decided elsewhere."""
 
+from time import monotonic
+
 from . import channel, guard, traffic
 from .failures import report
-from .requests import BODY, CELL, FAILED, KEY, MAX_BODY, MAX_RESPONSE_BODY, Recorded
+from .requests import KEY, MAX_BODY, MAX_RESPONSE_BODY, Recorded
+from .traffic import FIRST_ATTEMPTS
 
 _cells = traffic.cells
 
 
-async def serve(application, scope, receive, send):
-    """Call the application once, with the request recorded; errors of the application go on as they are.
+def recording(original, hears_lifespan=False):
+    """`original(self, scope, receive, send)` with the recording around it; errors of the application go on as they are."""
 
-    `application` is called with scope, receive and send and returns an awaitable.
-    """
-    if not guard.enabled or KEY in scope:
-        return await application(scope, receive, send)
-    kind = scope["type"]
-    if kind != "http":
-        return await _serve_other(application, scope, receive, send, kind)
-    try:
-        received = scope.copy()
-        scope[KEY] = received
+    async def __call__(self, scope, receive, send):
+        if not guard.enabled or KEY in scope:
+            return await original(self, scope, receive, send)
+        if scope["type"] != "http":
+            # Applications without a lifespan raise when asked for one, and servers expect that.
+            if scope["type"] == "lifespan" and not hears_lifespan:
+                return await original(self, scope, receive, send)
+            return await _serve_other(original, self, scope, receive, send)
         try:
-            cell = _cells[scope["method"], scope["path"]]
-        except KeyError:
-            cell = traffic.find(scope["method"], scope["path"])
-        received[CELL] = cell
-        if channel.unsettled:
-            channel.settle()
-        for name, value in scope["headers"]:
-            if name == b"content-length" and value != b"0" or name == b"transfer-encoding":
-                received[BODY] = tee = Tee(receive, send)
-                receive = tee.receive
-                send = tee.send
-                break
-        if traffic.take_sample(cell):
-            exchange = Exchange(send)
-            send = exchange.send
-        else:
-            exchange = None
-    except Exception:
-        guard.failed("asgi")
-        return await application(scope, receive, send)
-    try:
-        result = await application(scope, receive, send)
-    except Exception as error:
-        report(error, "asgi", Occasion(received))
-        raise
-    if FAILED not in received:
-        cell.requests += 1
-        if exchange is not None:
-            exchange.keep(received, cell)
-    if channel.asleep:
-        channel.wake()
-    return result
+            try:
+                cell = _cells[scope["method"], scope["path"]]
+            except KeyError:
+                cell = traffic.find(scope["method"], scope["path"])
+            scope[KEY] = occasion = Occasion(scope.copy(), cell)
+            if channel.unsettled:
+                channel.settle()
+            for name, value in scope["headers"]:
+                if name == b"content-length" and value != b"0" or name == b"transfer-encoding":
+                    occasion.tee = tee = Tee(receive, send)
+                    receive = tee.receive
+                    send = tee.send
+                    break
+            if (cell.samples < FIRST_ATTEMPTS or monotonic() >= traffic.next_sample) and traffic.take_sample(cell):
+                exchange = Exchange(send)
+                send = exchange.send
+            else:
+                exchange = None
+        except Exception:
+            guard.failed("asgi")
+            return await original(self, scope, receive, send)
+        try:
+            result = await original(self, scope, receive, send)
+        except Exception as error:
+            report(error, "asgi", occasion)
+            raise
+        if not occasion.failed:
+            cell.requests += 1
+            if exchange is not None:
+                exchange.keep(occasion)
+        if channel.asleep:
+            channel.wake()
+        return result
+
+    return __call__
 
 
-async def _serve_other(application, scope, receive, send, kind):
+async def _serve_other(original, application, scope, receive, send):
     """WebSockets and the lifespan: failures are seen, the conversation is not recorded."""
-    if kind != "websocket" and kind != "lifespan":
-        return await application(scope, receive, send)
+    kind = scope["type"]
     occasion = None
     if kind == "websocket":
         try:
-            received = scope.copy()
-            scope[KEY] = received
-            received[CELL] = traffic.find("WEBSOCKET", scope["path"])
-            occasion = Occasion(received)
+            scope[KEY] = occasion = Occasion(scope.copy(), traffic.find("WEBSOCKET", scope["path"]))
             if channel.unsettled:
                 channel.settle()
         except Exception:
             guard.failed("asgi")
-            occasion = None
     try:
-        return await application(scope, receive, send)
+        return await original(application, scope, receive, send)
     except Exception as error:
         report(error, "asgi." + kind, occasion)
         raise
@@ -156,38 +155,39 @@ class Exchange:
             guard.failed("witness")
         await self._send(message)
 
-    def keep(self, received, cell):
+    def keep(self, occasion):
         try:
             if not self.complete or not 200 <= self.status < 400:
                 return
             headers = [[_latin(name).lower(), _latin(value)] for name, value in self.headers]
             missing = []
-            request = Occasion(received).request(missing)
+            request = occasion.request(missing)
             if not missing:
                 size = self.recorded.kept + len(request["body"]["data"]) + 1000
-                traffic.keep(cell, (request, self.status, headers, self.recorded), size)
+                traffic.keep(occasion.cell, (request, self.status, headers, self.recorded), size)
         except Exception:
             guard.failed("witness")
 
 
 class Occasion:
-    """One recorded request, made only when something is to be told about it."""
+    """One request as it was received: a copy of the scope before anyone changed it, and what is known since."""
 
-    __slots__ = ("received", "cell", "token")
+    __slots__ = ("received", "cell", "tee", "failed")
 
     protocol = "asgi"
 
-    def __init__(self, received):
+    def __init__(self, received, cell):
         self.received = received
-        self.cell = received[CELL]
-        self.token = id(received)
+        self.cell = cell
+        self.tee = None
+        self.failed = False
 
     def path(self):
         return str(self.received.get("path", ""))
 
     def count_failure(self, was_counted=False):
-        if FAILED not in self.received:
-            self.received[FAILED] = True
+        if not self.failed:
+            self.failed = True
             self.cell.failed += 1
             self.cell.requests += 1
             if channel.asleep:
@@ -217,7 +217,7 @@ class Occasion:
         }
 
     def _body(self, missing):
-        tee = self.received.get(BODY)
+        tee = self.tee
         if tee is None:
             return Recorded(0).described()
         recorded = tee.recorded
@@ -230,8 +230,8 @@ class Occasion:
 
 def occasion_of_scope(scope):
     """The occasion of the request that this scope, or a copy of it in a nested application, belongs to."""
-    received = scope.get(KEY)
-    return Occasion(received) if type(received) is dict and CELL in received else None
+    occasion = scope.get(KEY)
+    return occasion if type(occasion) is Occasion else None
 
 
 def _latin(value):

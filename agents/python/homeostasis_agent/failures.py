@@ -58,7 +58,7 @@ def _report(error, hook, occasion, was_counted):
     # The same exception passes several hooks on its way out.
     # One object that is raised again in a later request is a new failure.
     marks = _dictionary_of(error)
-    token = occasion.token if occasion is not None else 0
+    token = id(occasion) if occasion is not None else 0
     mark = marks.get(MARK)
     if mark is not None and (occasion is None or mark == token):
         return

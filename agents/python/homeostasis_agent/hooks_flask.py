@@ -2,25 +2,13 @@
 
 from . import channel, guard
 from .failures import report
-from .requests import KEY
-from .wsgi import current_occasion, serve
+from .wsgi import current_occasion, recording
 
 
 def patch(module):
-    _patch_call(module.Flask)
+    module.Flask.__call__ = recording(module.Flask.__call__)
     patch_for_replay(module)
     channel.start()
-
-
-def _patch_call(flask):
-    original = flask.__call__
-
-    def __call__(self, environ, start_response):
-        if KEY in environ:
-            return original(self, environ, start_response)
-        return serve(original.__get__(self), environ, start_response)
-
-    flask.__call__ = __call__
 
 
 def patch_for_replay(module):

@@ -2,19 +2,10 @@
 
 from . import asgi, channel, guard
 from .failures import report
-from .requests import KEY
 
 
 def patch_applications(module):
-    starlette = module.Starlette
-    original = starlette.__call__
-
-    async def __call__(self, scope, receive, send):
-        if KEY in scope:
-            return await original(self, scope, receive, send)
-        return await asgi.serve(original.__get__(self), scope, receive, send)
-
-    starlette.__call__ = __call__
+    module.Starlette.__call__ = asgi.recording(module.Starlette.__call__, hears_lifespan=True)
     channel.start()
 
 
@@ -74,8 +65,8 @@ def _answered(request, error, answer):
         if type(status) is not int or status < 500:
             return
         occasion = asgi.occasion_of_scope(request.scope)
-        if occasion is not None and asgi.BODY in occasion.received:
-            occasion.received[asgi.BODY].read_what_is_there()
+        if occasion is not None and occasion.tee is not None:
+            occasion.tee.read_what_is_there()
     except Exception:
         guard.failed("starlette handler")
         return

@@ -1,7 +1,6 @@
 """Puts the recording around the ASGI callable that Uvicorn serves, so that applications of any ASGI framework are seen."""
 
 from . import asgi, channel, guard
-from .requests import KEY
 
 
 def patch(module):
@@ -21,6 +20,10 @@ def patch(module):
     channel.start()
 
 
+async def _call_application(entry, scope, receive, send):
+    return await entry.application(scope, receive, send)
+
+
 class Entry:
     """An ASGI 3 callable with the recording around it; Uvicorn has already adapted other kinds."""
 
@@ -29,11 +32,7 @@ class Entry:
     def __init__(self, application):
         self.application = application
 
-    async def __call__(self, scope, receive, send):
-        # Applications without a lifespan raise when asked for one, and Uvicorn expects that.
-        if KEY in scope or scope["type"] == "lifespan":
-            return await self.application(scope, receive, send)
-        return await asgi.serve(self.application, scope, receive, send)
+    __call__ = asgi.recording(_call_application)
 
     def __getattr__(self, name):
         return getattr(self.application, name)

@@ -7,9 +7,6 @@ MAX_RESPONSE_BODY = 64 << 10
 
 # Under this name the recording travels in the WSGI environ or ASGI scope, for nested hooks to find.
 KEY = "homeostasis.request"
-CELL = "homeostasis.cell"
-BODY = "homeostasis.body"
-FAILED = "homeostasis.failed"
 
 
 def body(data, length, truncated):

@@ -4,7 +4,7 @@ from collections import deque
 from time import monotonic
 
 MAX_ROUTES = 500
-MAX_CACHED_PATHS = 2000
+MAX_CACHED_PATHS = 4000
 MAX_SEGMENT = 32
 WITNESSES = 3
 MAX_WITNESS_ROUTES = 200
@@ -61,7 +61,10 @@ def find(method, path):
 
 
 def take_sample(cell):
-    """Claim this request as a sample: the first two of a route, then one a second over all routes."""
+    """Claim this request as a sample: the first two of a route, then one a second over all routes.
+
+    Callers ask the same question first, without the call, because nearly always the answer is no.
+    """
     global next_sample
     now = monotonic()
     if cell.samples >= FIRST_ATTEMPTS and now < next_sample:

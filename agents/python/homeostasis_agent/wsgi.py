@@ -1,78 +1,97 @@
 """Records WSGI requests as they were received, and samples successful exchanges; which callables it is put around is decided elsewhere."""
 
 import sys
+from time import monotonic
 
 from . import channel, guard, traffic
 from .failures import report
-from .requests import BODY, CELL, FAILED, KEY, MAX_BODY, MAX_RESPONSE_BODY, Recorded
+from .requests import KEY, MAX_BODY, MAX_RESPONSE_BODY, Recorded
+from .traffic import FIRST_ATTEMPTS
 
 _cells = traffic.cells
 
 
-def serve(application, environ, start_response):
-    """Call the application once, with the request recorded; errors of the application go on as they are."""
-    if not guard.enabled or KEY in environ:
-        return application(environ, start_response)
-    try:
-        received = environ.copy()
-        environ[KEY] = received
+def recording(original):
+    """`original(self, environ, start_response)` with the recording around it; errors of the application go on as they are."""
+    global _recording_code
+
+    def __call__(self, environ, start_response):
+        if not guard.enabled or KEY in environ:
+            return original(self, environ, start_response)
         try:
-            cell = _cells[environ["REQUEST_METHOD"], environ["PATH_INFO"]]
-        except KeyError:
-            cell = traffic.find(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""))
-        received[CELL] = cell
-        if channel.unsettled:
-            channel.settle()
-        if environ.get("CONTENT_LENGTH", "0") not in ("0", "") or "HTTP_TRANSFER_ENCODING" in environ:
-            received[BODY] = environ["wsgi.input"] = Tee(environ["wsgi.input"])
-        sampled = traffic.take_sample(cell)
-    except Exception:
-        guard.failed("wsgi")
-        return application(environ, start_response)
-    try:
-        if sampled:
-            result = _sampled(application, environ, start_response, received, cell)
-        else:
-            result = application(environ, start_response)
-    except Exception as error:
-        report(error, "wsgi", Occasion(received))
-        raise
-    if FAILED not in received:
-        cell.requests += 1
-    if channel.asleep:
-        channel.wake()
-    return result
+            try:
+                cell = _cells[environ["REQUEST_METHOD"], environ["PATH_INFO"]]
+            except KeyError:
+                cell = traffic.find(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""))
+            environ[KEY] = occasion = Occasion(environ.copy(), cell)
+            if channel.unsettled:
+                channel.settle()
+            if environ.get("CONTENT_LENGTH", "0") not in ("0", "") or "HTTP_TRANSFER_ENCODING" in environ:
+                occasion.tee = environ["wsgi.input"] = Tee(environ["wsgi.input"])
+            sampled = (cell.samples < FIRST_ATTEMPTS or monotonic() >= traffic.next_sample) and traffic.take_sample(cell)
+        except Exception:
+            guard.failed("wsgi")
+            return original(self, environ, start_response)
+        try:
+            if sampled:
+                result = _sampled(original, self, environ, start_response, occasion)
+            else:
+                result = original(self, environ, start_response)
+        except Exception as error:
+            report(error, "wsgi", occasion)
+            raise
+        if not occasion.failed:
+            cell.requests += 1
+        if channel.asleep:
+            channel.wake()
+        return result
+
+    _recording_code = __call__.__code__
+    return __call__
+
+
+_recording_code = None
+
+
+def _call_application(entry, environ, start_response):
+    return entry.application(environ, start_response)
 
 
 class Entry:
     """A WSGI callable with the recording around it, for servers that hold the callable themselves."""
 
-    __slots__ = ("application", "watches_iteration")
+    __slots__ = ("application",)
 
-    def __init__(self, application, watches_iteration=False):
+    def __init__(self, application):
         self.application = application
-        self.watches_iteration = watches_iteration
 
-    def __call__(self, environ, start_response):
-        result = serve(self.application, environ, start_response)
-        if self.watches_iteration and type(result) not in (list, tuple):
-            received = environ.get(KEY)
-            if received is not None:
-                return Watched(result, received)
-        return result
+    __call__ = recording(_call_application)
 
     def __getattr__(self, name):
         return getattr(self.application, name)
 
 
+class WatchedEntry(Entry):
+    """The same for servers that say nothing of what happens while the answer is sent."""
+
+    __slots__ = ()
+
+    def __call__(self, environ, start_response):
+        result = Entry.__call__(self, environ, start_response)
+        occasion = environ.get(KEY)
+        if type(result) in (list, tuple) or occasion is None:
+            return result
+        return Watched(result, occasion)
+
+
 class Watched:
     """A response that is made while it is sent: an exception in mid-stream belongs to its request."""
 
-    __slots__ = ("result", "iterator", "received")
+    __slots__ = ("result", "iterator", "occasion")
 
-    def __init__(self, result, received):
+    def __init__(self, result, occasion):
         self.result = result
-        self.received = received
+        self.occasion = occasion
         self.iterator = iter(result)
 
     def __iter__(self):
@@ -84,7 +103,7 @@ class Watched:
         except StopIteration:
             raise
         except Exception as error:
-            report(error, "wsgi.response", Occasion(self.received), True)
+            report(error, "wsgi.response", self.occasion, True)
             raise
 
     def close(self):
@@ -152,7 +171,7 @@ class Tee:
         return getattr(self._stream, name)
 
 
-def _sampled(application, environ, start_response, received, cell):
+def _sampled(original, application, environ, start_response, occasion):
     """Call the application with its response recorded too; kept as a witness when it was a success."""
     answer = {}
 
@@ -160,20 +179,20 @@ def _sampled(application, environ, start_response, received, cell):
         answer["status"], answer["headers"] = status, headers
         return start_response(status, headers, *more)
 
-    result = application(environ, recording_start_response)
+    result = original(application, environ, recording_start_response)
     try:
         class_ = type(result)
         if class_ is list or class_ is tuple:
             recorded = Recorded(MAX_RESPONSE_BODY)
             for part in result:
                 recorded.add(part)
-            _keep(received, cell, answer, recorded)
+            _keep(occasion, answer, recorded)
             return result
         wrapper = environ.get("wsgi.file_wrapper")
         if isinstance(wrapper, type) and isinstance(result, wrapper):
             # The server sends such files without reading them; so do we.
             return result
-        return Exchange(result, received, cell, answer)
+        return Exchange(result, occasion, answer)
     except Exception:
         guard.failed("witness")
         return result
@@ -182,12 +201,11 @@ def _sampled(application, environ, start_response, received, cell):
 class Exchange:
     """A response that is recorded while the server takes it."""
 
-    __slots__ = ("result", "iterator", "received", "cell", "answer", "recorded", "ended")
+    __slots__ = ("result", "iterator", "occasion", "answer", "recorded", "ended")
 
-    def __init__(self, result, received, cell, answer):
+    def __init__(self, result, occasion, answer):
         self.result = result
-        self.received = received
-        self.cell = cell
+        self.occasion = occasion
         self.answer = answer
         self.recorded = Recorded(MAX_RESPONSE_BODY)
         self.ended = False
@@ -214,44 +232,44 @@ class Exchange:
             close()
         if self.ended:
             try:
-                _keep(self.received, self.cell, self.answer, self.recorded)
+                _keep(self.occasion, self.answer, self.recorded)
             except Exception:
                 guard.failed("witness")
 
 
-def _keep(received, cell, answer, recorded):
+def _keep(occasion, answer, recorded):
     status = int(answer.get("status", "0")[:3])
-    if not 200 <= status < 400 or FAILED in received:
+    if not 200 <= status < 400 or occasion.failed:
         return
     headers = [[str(name).lower(), str(value)] for name, value in answer["headers"]]
-    occasion = Occasion(received)
     missing = []
     request = occasion.request(missing)
     if missing:
         return
     exchange = (request, status, headers, recorded)
-    traffic.keep(cell, exchange, recorded.kept + len(request["body"]["data"]) + 1000)
+    traffic.keep(occasion.cell, exchange, recorded.kept + len(request["body"]["data"]) + 1000)
 
 
 class Occasion:
-    """One recorded request, made only when something is to be told about it."""
+    """One request as it was received: a copy of the environ before anyone changed it, and what is known since."""
 
-    __slots__ = ("received", "cell", "token")
+    __slots__ = ("received", "cell", "tee", "failed")
 
     protocol = "wsgi"
 
-    def __init__(self, received):
+    def __init__(self, received, cell):
         self.received = received
-        self.cell = received[CELL]
-        self.token = id(received)
+        self.cell = cell
+        self.tee = None
+        self.failed = False
 
     def path(self):
         return _text(self.received.get("PATH_INFO", ""))
 
     def count_failure(self, was_counted=False):
         """Count this request as failed, and as a request unless that was done when its answer began."""
-        if FAILED not in self.received:
-            self.received[FAILED] = True
+        if not self.failed:
+            self.failed = True
             self.cell.failed += 1
             if not was_counted:
                 self.cell.requests += 1
@@ -260,7 +278,7 @@ class Occasion:
 
     def finish_body(self, missing):
         """Read what the application left unread, where that cannot block."""
-        tee = self.received.get(BODY)
+        tee = self.tee
         if tee is None:
             return
         try:
@@ -290,7 +308,7 @@ class Occasion:
         }
 
     def _body(self, missing):
-        tee = self.received.get(BODY)
+        tee = self.tee
         if tee is None:
             return Recorded(0).described()
         recorded = tee._recorded
@@ -362,20 +380,18 @@ def _address(host, port):
     return [host, int(text) if text.isdigit() else 0]
 
 
-def occasion_in(frame):
-    """The occasion of the request that this frame, or one that called it, is serving."""
+def current_occasion():
+    """The occasion of the request that is being served further up on this stack."""
+    frame = sys._getframe(1)
     depth = 0
-    while frame is not None and depth < 100:
-        if frame.f_code is serve.__code__:
-            received = frame.f_locals.get("received")
-            return Occasion(received) if type(received) is dict and CELL in received else None
+    while frame is not None and depth < 200:
+        if frame.f_code is _recording_code:
+            # Nested callables pass on the occasion of the outermost one.
+            occasion = frame.f_locals["environ"].get(KEY)
+            return occasion if type(occasion) is Occasion else None
         frame = frame.f_back
         depth += 1
     return None
-
-
-def current_occasion():
-    return occasion_in(sys._getframe(1))
 
 
 def occasion_of_traceback(error):
@@ -383,7 +399,7 @@ def occasion_of_traceback(error):
     entry = error.__traceback__
     while entry is not None:
         environ = entry.tb_frame.f_locals.get("environ")
-        if type(environ) is dict and type(environ.get(KEY)) is dict:
-            return Occasion(environ[KEY])
+        if type(environ) is dict and type(environ.get(KEY)) is Occasion:
+            return environ[KEY]
         entry = entry.tb_next
     return None
