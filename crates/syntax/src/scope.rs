@@ -182,7 +182,12 @@ pub fn is_generator(function: &Node<'_>) -> bool {
 /// The nodes of a function's or module's own code, without the bodies of functions, classes and lambdas inside it.
 pub fn own_nodes<'t>(scope: &Node<'t>) -> Vec<Node<'t>> {
     let mut found = Vec::new();
-    let body = scope.field("body").unwrap_or_else(|| scope.clone());
+    // A comprehension has a field of that name too, which leaves out its clauses.
+    let body = match scope.kind().as_ref() {
+        "function_definition" | "class_definition" | "lambda" => scope.field("body"),
+        _ => None,
+    }
+    .unwrap_or_else(|| scope.clone());
     collect_own(&body, &mut found);
     found
 }

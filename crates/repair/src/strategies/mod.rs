@@ -1,0 +1,3 @@
+//! Where candidates come from; each strategy is a folder.
+
+pub mod rules;

@@ -1,0 +1,258 @@
+//! Facts about requests: whether what is missing was looked up by something that the client sent.
+
+use super::super::context::Context;
+use homeostasis_domain::Value;
+use homeostasis_domain::capsule::Request;
+use homeostasis_syntax::{Node, literal, place, scope};
+
+/// `of` is None because a lookup by a key that the client sent found nothing.
+pub(super) fn looked_up_for_client(context: &Context<'_>, of: Option<&str>) -> Option<()> {
+    context.capsule.request.as_ref()?;
+    let lookup = producer(context, context.node(of?)?)?;
+    if is_conversion(&lookup) {
+        return None;
+    }
+    let arguments = lookup.field("arguments")?;
+    let mut nodes = vec![arguments];
+    // `query.filter(Model.id == key).first()`: the key stands further in.
+    nodes.extend(lookup.field("function"));
+    nodes
+        .iter()
+        .any(|node| holds_client_value(context, node, 0))
+        .then_some(())
+}
+
+/// `of` is None because a regular expression did not match text that the client sent.
+pub(super) fn matched_client_text(context: &Context<'_>, of: Option<&str>) -> Option<()> {
+    context.capsule.request.as_ref()?;
+    let call = producer(context, context.node(of?)?)?;
+    let name = call.field("function")?.text().into_owned();
+    let last = name.rsplit('.').next()?;
+    if !["match", "fullmatch", "search"].contains(&last) {
+        return None;
+    }
+    holds_client_value(context, &call.field("arguments")?, 0).then_some(())
+}
+
+/// The call that gave the value: the expression itself, or what its variable was last bound to.
+fn producer<'t>(context: &Context<'t>, node: &Node<'t>) -> Option<Node<'t>> {
+    let mut found = node.clone();
+    if found.kind() == "identifier" {
+        let binding = scope::binding_before(
+            &context.scope(),
+            &found.text(),
+            context.failing.range().start,
+        )?;
+        if !matches!(
+            binding.kind,
+            scope::BindingKind::Assignment | scope::BindingKind::Walrus
+        ) {
+            return None;
+        }
+        found = binding.value?;
+    }
+    while matches!(found.kind().as_ref(), "await" | "parenthesized_expression") {
+        let inner = found.named_children().next();
+        found = inner?;
+    }
+    Some(found).filter(|found| found.kind() == "call")
+}
+
+/// Calls that turn a value into another are no lookups, and neither is reading a part of the request.
+fn is_conversion(call: &Node<'_>) -> bool {
+    let Some(callee) = call.field("function") else {
+        return true;
+    };
+    let text = callee.text();
+    let last = text.rsplit('.').next().unwrap_or_default();
+    text.starts_with("request.")
+        || super::super::purity::is_parser(&text)
+        || [
+            "json",
+            "loads",
+            "strip",
+            "getattr",
+            "match",
+            "search",
+            "fullmatch",
+        ]
+        .contains(&last)
+}
+
+/// Whether something below the node was sent by the client.
+fn holds_client_value(context: &Context<'_>, node: &Node<'_>, depth: u32) -> bool {
+    if depth > 4 {
+        return false;
+    }
+    node.dfs().any(|inner| {
+        if context.operand(&inner).is_some_and(|operand| {
+            operand.origin.is_client() && operand.start_byte == inner.range().start
+        }) {
+            return true;
+        }
+        match inner.kind().as_ref() {
+            "attribute" => is_request_part(&inner),
+            "identifier" if scope::stands_for_a_name(&inner) => {
+                is_client_name(context, &inner, depth)
+            }
+            _ => false,
+        }
+    })
+}
+
+/// `request.args`, `request.json`, `request.query_params` ...: parts of a request that the client decides.
+fn is_request_part(node: &Node<'_>) -> bool {
+    const PARTS: &[&str] = &[
+        "args",
+        "json",
+        "form",
+        "values",
+        "view_args",
+        "get_json",
+        "query_params",
+        "path_params",
+        "headers",
+        "cookies",
+        "data",
+        "get_data",
+        "GET",
+        "POST",
+    ];
+    node.field("object")
+        .is_some_and(|object| object.text() == "request")
+        && node
+            .field("attribute")
+            .is_some_and(|name| PARTS.contains(&name.text().as_ref()))
+}
+
+fn is_client_name(context: &Context<'_>, name: &Node<'_>, depth: u32) -> bool {
+    let Some(function) = place::function(name) else {
+        return false;
+    };
+    let text = name.text();
+    let before = scope::binding_before(&function, &text, name.range().start);
+    if let Some(binding) = before {
+        return binding
+            .value
+            .is_some_and(|value| holds_client_value(context, &value, depth + 1));
+    }
+    let is_parameter = scope::parameters(&function)
+        .iter()
+        .any(|parameter| parameter.name == text && !is_injected(parameter));
+    if !is_parameter {
+        return false;
+    }
+    is_route_parameter(&function, &text) || was_sent(context, &text)
+}
+
+/// What FastAPI injects (`= Depends(...)`) is not sent by the client.
+fn is_injected(parameter: &scope::Parameter<'_>) -> bool {
+    let names =
+        |node: &Node<'_>| node.text().contains("Depends(") || node.text().contains("Security(");
+    parameter.default.as_ref().is_some_and(&names)
+        || parameter.annotation.as_ref().is_some_and(&names)
+}
+
+/// True when a decorator's path has the parameter: `<int:order_id>` or `{order_id}`.
+pub(super) fn is_route_parameter(function: &Node<'_>, name: &str) -> bool {
+    scope::decorators(function).iter().any(|decorator| {
+        decorator
+            .dfs()
+            .filter_map(|node| literal::string_value(&node))
+            .any(|path| {
+                path.contains(&format!("<{name}>"))
+                    || path.contains(&format!(":{name}>"))
+                    || path.contains(&format!("{{{name}}}"))
+                    || path.contains(&format!("{{{name}:"))
+            })
+    })
+}
+
+/// True when the parameter's value is a segment of the path or a value of the query string of the failing request.
+fn was_sent(context: &Context<'_>, name: &str) -> bool {
+    let (Some(request), Some(frame)) = (&context.capsule.request, context.frame()) else {
+        return false;
+    };
+    frame
+        .locals
+        .get(name)
+        .is_some_and(|value| is_part_of(request, value))
+}
+
+fn is_part_of(request: &Request, value: &Value) -> bool {
+    let text = match value {
+        Value::Str { v, .. } => v.clone(),
+        // Small numbers turn up by chance.
+        Value::Int { v } => v.clone(),
+        Value::Other { text, .. } => text.clone(),
+        _ => return false,
+    };
+    !text.is_empty()
+        && (request.path.split('/').any(|segment| segment == text)
+            || request
+                .query
+                .split('&')
+                .filter_map(|pair| pair.split_once('='))
+                .any(|(_, value)| value == text))
+}
+
+/// The name under which the client sent a value.
+pub(super) fn client_field(context: &mut Context<'_>, of: Option<&str>) -> Option<()> {
+    let node = context.node(of?)?.clone();
+    let field = field_of(context, &node, 0)?;
+    context.bind("FIELD", field);
+    Some(())
+}
+
+fn field_of(context: &Context<'_>, node: &Node<'_>, depth: u32) -> Option<String> {
+    if depth > 6 {
+        return None;
+    }
+    match node.kind().as_ref() {
+        "subscript" => {
+            let key = node.field("subscript")?;
+            literal::string_value(&key)
+                .or_else(|| field_of(context, &node.field("value")?, depth + 1))
+        }
+        "call" => {
+            let callee = node.field("function")?;
+            let first = node
+                .field("arguments")
+                .and_then(|arguments| arguments.named_children().next());
+            if callee.kind() == "attribute" {
+                let method = callee.field("attribute")?.text().into_owned();
+                if matches!(method.as_str(), "get" | "getlist" | "pop") {
+                    return literal::string_value(&first?);
+                }
+                if matches!(method.as_str(), "json" | "get_json" | "get_data" | "body") {
+                    return Some("body".to_string());
+                }
+                return field_of(context, &callee.field("object")?, depth + 1);
+            }
+            field_of(context, &first?, depth + 1)
+        }
+        "await" | "parenthesized_expression" | "boolean_operator" => {
+            field_of(context, &node.named_children().next()?, depth + 1)
+        }
+        "attribute" if node.field("object")?.text() == "request" => Some("body".to_string()),
+        "attribute" => Some(node.field("attribute")?.text().into_owned()),
+        "identifier" => {
+            let name = node.text().into_owned();
+            let scope = place::function(node)?;
+            let inner = place::deferred(node).and_then(|outer| {
+                scope::bindings(&outer)
+                    .into_iter()
+                    .find(|binding| binding.name == name)
+            });
+            let binding =
+                inner.or_else(|| scope::binding_before(&scope, &name, node.range().start));
+            let value = binding.and_then(|binding| binding.value);
+            // What was made of several values has the variable's name.
+            value
+                .filter(|value| value.range() != node.range())
+                .and_then(|value| field_of(context, &value, depth + 1))
+                .or(Some(name))
+        }
+        _ => None,
+    }
+}
