@@ -1,0 +1,88 @@
+//! Everything the checks of one incident need to know; gathered by the caller, read-only here.
+
+use crate::program::Program;
+use crate::suite::Suite;
+use homeostasis_domain::capsule::{Request, Witness};
+use homeostasis_domain::{Capsule, Fingerprint};
+use homeostasis_sandbox::Limits;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Names a failure; the stage that groups events knows how.
+pub type FingerprintOf = Arc<dyn Fn(&Capsule) -> Fingerprint + Send + Sync>;
+
+/// One incident, ready for trials.
+#[derive(Clone)]
+pub struct Context {
+    /// How the program is started.
+    pub program: Program,
+    /// A snapshot of the program's folder.
+    pub tree: PathBuf,
+    /// The failure.
+    pub capsule: Capsule,
+    /// Healthy exchanges on the same route.
+    pub witnesses: Vec<Witness>,
+    /// What the failure is called.
+    pub fingerprint: Fingerprint,
+    /// How failures are called.
+    pub fingerprint_of: FingerprintOf,
+    /// The program's tests, when there are any.
+    pub suite: Option<Suite>,
+    /// What runs may use.
+    pub limits: TrialLimits,
+    /// The binary that becomes the sandbox's helper.
+    pub launcher: PathBuf,
+}
+
+/// What the two kinds of runs may use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrialLimits {
+    /// Starting the program and replaying a few requests.
+    pub replay: Limits,
+    /// Running the test suite.
+    pub suite: Limits,
+}
+
+impl Default for TrialLimits {
+    fn default() -> Self {
+        Self {
+            replay: Limits {
+                wall: Duration::from_secs(45),
+                cpu: Duration::from_secs(60),
+                ..Limits::default()
+            },
+            suite: Limits {
+                wall: Duration::from_secs(300),
+                cpu: Duration::from_secs(600),
+                ..Limits::default()
+            },
+        }
+    }
+}
+
+impl Context {
+    /// The witnesses that can be sent again: all of the body is there.
+    pub(crate) fn sendable(&self) -> Vec<&Witness> {
+        self.witnesses
+            .iter()
+            .filter(|witness| !witness.request.body.truncated)
+            .collect()
+    }
+
+    /// The request that failed.
+    pub(crate) fn request(&self) -> Option<&Request> {
+        self.capsule.request.as_ref()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.debug_struct("Context")
+            .field("root", &self.program.root)
+            .field("tree", &self.tree)
+            .field("fingerprint", &self.fingerprint)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,180 @@
+//! What a request does to the world, made comparable between requests: writes to tables, files, other services.
+
+use homeostasis_protocol::Effect;
+use std::collections::BTreeMap;
+
+/// Effects by their normal form, with how often each was seen.
+pub(crate) type Effects = BTreeMap<String, usize>;
+
+/// The effects that change something, in their normal forms.
+pub(crate) fn writes(effects: &[Effect]) -> Effects {
+    let mut counted = Effects::new();
+    for normal in effects.iter().filter_map(normal) {
+        *counted.entry(normal).or_default() += 1;
+    }
+    counted
+}
+
+/// What all of them have in common.
+pub(crate) fn common<'a>(all: impl IntoIterator<Item = &'a Effects>) -> Vec<String> {
+    let mut all = all.into_iter();
+    let Some(first) = all.next() else {
+        return Vec::new();
+    };
+    let rest: Vec<&Effects> = all.collect();
+    first
+        .keys()
+        .filter(|name| rest.iter().all(|effects| effects.contains_key(*name)))
+        .cloned()
+        .collect()
+}
+
+fn normal(effect: &Effect) -> Option<String> {
+    match effect.kind.as_str() {
+        "sql" => statement(&effect.text),
+        "file" => file(&effect.text),
+        "connect" => Some(format!("connection to {}", effect.text)),
+        "process" => {
+            let program = effect.text.split_whitespace().next()?;
+            Some(format!("process {program}"))
+        }
+        _ => None,
+    }
+}
+
+/// Verb and table of a statement that writes.
+fn statement(text: &str) -> Option<String> {
+    let words: Vec<String> = text
+        .split(|c: char| c.is_whitespace() || c == '(' || c == ';' || c == ',')
+        .filter(|word| !word.is_empty())
+        .take(400)
+        .map(|word| word.trim_matches(['"', '`', '[', ']', '\'']).to_lowercase())
+        .collect();
+    let first = words.first()?.as_str();
+    let verbs = ["insert", "update", "delete", "replace", "merge"];
+    // A statement may begin with named subqueries.
+    let at = match first {
+        "with" => words
+            .iter()
+            .position(|word| verbs.contains(&word.as_str()))?,
+        _ => 0,
+    };
+    let verb = words.get(at)?.as_str();
+    if !verbs.contains(&verb) {
+        return None;
+    }
+    let noise = [
+        "into",
+        "from",
+        "or",
+        "ignore",
+        "replace",
+        "abort",
+        "fail",
+        "rollback",
+        "only",
+        "low_priority",
+    ];
+    let table = words
+        .iter()
+        .skip(at + 1)
+        .find(|word| !noise.contains(&word.as_str()))?;
+    // A schema in front of the name does not make it another table.
+    let table = table.rsplit('.').next().unwrap_or(table);
+    let table = table.trim_matches(['"', '`', '[', ']']);
+    let verb = if verb == "replace" { "insert" } else { verb };
+    Some(format!("{verb} {table}"))
+}
+
+/// The path, where a part that holds a digit may be another one in each request.
+fn file(path: &str) -> Option<String> {
+    if path.contains("/__pycache__/")
+        || path.starts_with("/dev/")
+        || path.starts_with("/homeostasis/")
+    {
+        return None;
+    }
+    let general: Vec<String> = path
+        .split('/')
+        .map(|part| {
+            if !part.chars().any(|c| c.is_ascii_digit()) {
+                return part.to_string();
+            }
+            match part.rsplit_once('.') {
+                Some((_, extension)) if !extension.chars().any(|c| c.is_ascii_digit()) => {
+                    format!("*.{extension}")
+                }
+                _ => "*".to_string(),
+            }
+        })
+        .collect();
+    let general = general.join("/");
+    match general.strip_prefix("/tmp/") {
+        Some(_) => Some("file in /tmp".to_string()),
+        None => Some(format!("file {general}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(kind: &str, text: &str, expect: Option<&str>) {
+        let effect = Effect {
+            kind: kind.to_string(),
+            text: text.to_string(),
+        };
+        assert_eq!(normal(&effect).as_deref(), expect, "{text}");
+    }
+
+    #[test]
+    fn statements_are_named_by_verb_and_table() {
+        check(
+            "sql",
+            "INSERT INTO orders (id) VALUES (?)",
+            Some("insert orders"),
+        );
+        check(
+            "sql",
+            "insert or ignore into \"orders\"(id) values (1)",
+            Some("insert orders"),
+        );
+        check(
+            "sql",
+            "UPDATE shop.stock SET n = n - 1",
+            Some("update stock"),
+        );
+        check(
+            "sql",
+            "DELETE FROM `carts` WHERE id = 1",
+            Some("delete carts"),
+        );
+        check(
+            "sql",
+            "WITH x AS (SELECT 1) INSERT INTO log SELECT * FROM x",
+            Some("insert log"),
+        );
+        check("sql", "SELECT * FROM orders", None);
+        check("sql", "BEGIN", None);
+    }
+
+    #[test]
+    fn files_are_general_where_they_hold_a_number() {
+        check(
+            "file",
+            "/srv/shop/invoices/17.pdf",
+            Some("file /srv/shop/invoices/*.pdf"),
+        );
+        check("file", "/srv/shop/out.csv", Some("file /srv/shop/out.csv"));
+        check("file", "/tmp/tmpab12", Some("file in /tmp"));
+        check("file", "/srv/x/__pycache__/a.pyc", None);
+    }
+
+    #[test]
+    fn only_what_all_do_is_common() {
+        let one = Effects::from([("insert orders".into(), 1), ("insert log".into(), 1)]);
+        let two = Effects::from([("insert orders".into(), 3)]);
+        assert_eq!(common([&one, &two]), ["insert orders"]);
+        assert!(common([]).is_empty());
+    }
+}
