@@ -29,6 +29,8 @@ def install():
         # Programs that the command line starts take part too, for one of them may be the server;
         # but only the first process may say that nothing was served.
         _primary = os.environ.setdefault("HOMEOSTASIS_REPLAY_PROCESS", str(_pid)) == str(_pid)
+        if _primary:
+            _remove_old_result()
         _task = _read_task()
         kind = _task.get("kind")
         if kind not in ("request", "process", "call"):
@@ -49,6 +51,14 @@ def install():
             replay_call.install(_task)
     except BaseException as error:
         end_early("the replay file cannot be used: %s: %s" % (type(error).__name__, error))
+
+
+def _remove_old_result():
+    """What is found in the end must be of this run."""
+    try:
+        os.unlink(os.environ["HOMEOSTASIS_REPLAY_RESULT"])
+    except (KeyError, OSError):
+        pass
 
 
 def _read_task():
