@@ -1,0 +1,270 @@
+//! From what comes in to incidents, counts and new heals.
+
+use crate::counters::FirstSight;
+use crate::drive;
+use crate::handle::{Healer, Inner};
+use crate::notice::Notice;
+use homeostasis_domain::heal::{HealEvent, State};
+use homeostasis_domain::{Event, HealId, Incident, IncidentId, Outcome};
+use homeostasis_ingest::agent::Incoming;
+use homeostasis_policy::guard;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+
+/// Failures this soon after a heal closed may still come from requests that began before it.
+const GRACE: SignedDuration = SignedDuration::from_secs(10);
+
+/// Ends when nothing can come in any more.
+pub(crate) async fn run(healer: Healer, mut incoming: mpsc::Receiver<Incoming>) {
+    while let Some(message) = incoming.recv().await {
+        if let Err(error) = take(&healer, message).await {
+            healer.inner.trouble(format!(
+                "something that came in could not be kept: {}",
+                chain(error.as_ref())
+            ));
+        }
+    }
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+async fn take(healer: &Healer, message: Incoming) -> Result<(), Failure> {
+    let inner = &healer.inner;
+    match message {
+        Incoming::Connected(hello) => {
+            let pid = hello.pid;
+            let known = {
+                let mut hellos = inner.hellos();
+                hellos.retain(|pid, _| std::path::Path::new(&format!("/proc/{pid}")).exists());
+                hellos.insert(pid, hello);
+                hellos.clone()
+            };
+            inner.tell(Notice::Connected { pid });
+            inner.store.put_meta("hellos", &known).await?;
+        }
+        Incoming::Gone { pid } => inner.tell(Notice::Gone { pid }),
+        Incoming::Refused { pid, reason } => {
+            let who = pid
+                .map(|pid| format!("process {pid}: "))
+                .unwrap_or_default();
+            inner.trouble(format!("{who}{reason}"));
+        }
+        Incoming::Traffic {
+            pid,
+            since,
+            until,
+            dropped,
+            routes,
+        } => {
+            let service = &inner.config.service;
+            if dropped > 0 {
+                inner.trouble(format!("process {pid} had to drop {dropped} captured failures because its queue was full"));
+            }
+            let counts: Vec<(String, u64, u64)> = routes
+                .into_iter()
+                .map(|count| (count.route, count.requests, count.failed))
+                .collect();
+            for (route, requests, failed) in &counts {
+                inner
+                    .counters()
+                    .traffic(pid, since, route.clone(), *requests, *failed);
+            }
+            inner
+                .store
+                .record_traffic(service, pid, since, until, &counts)
+                .await?;
+        }
+        Incoming::Repeats { pid, items } => {
+            for item in items {
+                let time = |seconds: f64| {
+                    Timestamp::from_microsecond((seconds * 1e6) as i64)
+                        .unwrap_or_else(|_| Timestamp::now())
+                };
+                let (first, last) = (time(item.first), time(item.last));
+                let service = &inner.config.service;
+                if let Some(incident) = inner
+                    .store
+                    .record_repeats(service, &item.signature, item.count, first, last)
+                    .await?
+                {
+                    inner
+                        .counters()
+                        .failure(pid, first, incident.clone(), item.count, None);
+                    reconsider(healer, &incident, last).await?;
+                }
+            }
+        }
+        Incoming::Event { pid, event } => take_event(healer, pid, *event).await?,
+    }
+    inner.news.notify_waiters();
+    Ok(())
+}
+
+async fn take_event(healer: &Healer, pid: u32, event: Event) -> Result<(), Failure> {
+    let inner = &healer.inner;
+    let recorded = inner.store.record_event(&event).await?;
+    if recorded.duplicate {
+        return Ok(());
+    }
+    let incident = recorded.incident;
+    let first = recorded
+        .new_incident
+        .then(|| first_sight(&incident, &event));
+    inner
+        .counters()
+        .failure(pid, event.time, incident.id.clone(), 1, first);
+    if recorded.new_incident {
+        inner.tell(Notice::Incident {
+            incident: Box::new(incident.clone()),
+        });
+    }
+    consider(healer, &incident.id, &event).await
+}
+
+fn first_sight(incident: &Incident, event: &Event) -> FirstSight {
+    let frames = event
+        .capsule
+        .exceptions
+        .iter()
+        .flat_map(|exception| &exception.frames);
+    let places = frames
+        .filter(|frame| frame.in_app)
+        .map(|frame| (frame.file.clone(), frame.function.clone()));
+    FirstSight {
+        title: format!("{} in {}", incident.title, incident.culprit),
+        places: places.collect(),
+    }
+}
+
+/// Counted occurrences carry no capsule; when they say that a healed incident is back, the latest capsule serves.
+async fn reconsider(
+    healer: &Healer,
+    incident: &IncidentId,
+    last: Timestamp,
+) -> Result<(), Failure> {
+    let healed = matches!(
+        healer.inner.last_outcome(incident).await?,
+        Some((_, Some(Outcome::Healed { .. })))
+    );
+    if !healed {
+        return Ok(());
+    }
+    let latest = healer
+        .inner
+        .store
+        .events_of(incident, 1)
+        .await?
+        .into_iter()
+        .next();
+    match latest {
+        Some(mut event) => {
+            event.time = last;
+            consider(healer, incident, &event).await
+        }
+        None => Ok(()),
+    }
+}
+
+/// Opens a heal when there is reason to: a new incident; one that was healed and is back; one that could not be healed,
+/// when its code has changed since.
+async fn consider(healer: &Healer, incident: &IncidentId, event: &Event) -> Result<(), Failure> {
+    let inner = &healer.inner;
+    if inner.is_stopped() {
+        return Ok(());
+    }
+    let number = match inner.last_outcome(incident).await? {
+        None => 1,
+        Some((_, None)) => return Ok(()),
+        Some((heal, Some(outcome))) => {
+            if !worth_another(inner, &heal, &outcome, event).await? {
+                return Ok(());
+            }
+            inner.store.heals_of(incident).await?.len() as u32 + 1
+        }
+    };
+    let heal = HealId::of(incident, number);
+    let _turn = inner.lock_heal(&heal).await;
+    if inner.state(&heal).await?.length > 0 {
+        return Ok(());
+    }
+    let opened = HealEvent::Opened {
+        incident: incident.clone(),
+        source: event.id.clone(),
+    };
+    let state = inner
+        .record(&heal, &State::default(), opened, "homeostasis")
+        .await?;
+    let since = Timestamp::now() - SignedDuration::from_hours(24);
+    let recent = inner.store.heals_since(incident, since).await?;
+    let outcomes: Vec<Option<Outcome>> = recent.into_iter().map(|(_, outcome)| outcome).collect();
+    if let Some(reason) = guard(&outcomes) {
+        inner
+            .record(
+                &heal,
+                &state,
+                HealEvent::Closed {
+                    outcome: Outcome::Escalated { reason },
+                },
+                "homeostasis",
+            )
+            .await?;
+        return Ok(());
+    }
+    drive::spawn(healer, heal.clone());
+    Ok(())
+}
+
+async fn worth_another(
+    inner: &Inner,
+    heal: &HealId,
+    outcome: &Outcome,
+    event: &Event,
+) -> Result<bool, Failure> {
+    let log = inner.store.log(heal).await?;
+    let Some(closed) = log.last() else {
+        return Ok(false);
+    };
+    match outcome {
+        Outcome::Healed { .. } => Ok(event.time > closed.at + GRACE),
+        Outcome::Escalated { .. } => Ok(false),
+        Outcome::RolledBack { .. }
+        | Outcome::Refused { .. }
+        | Outcome::Abstained { .. }
+        | Outcome::Lost { .. } => {
+            let source = State::replay(&log)?.source;
+            let Some(source) = source else {
+                return Ok(false);
+            };
+            let before = inner.store.event(&source).await?;
+            Ok(
+                before.is_some_and(|before| code_of(&before) != code_of(event))
+                    && event.time > closed.at,
+            )
+        }
+    }
+}
+
+/// Content hashes of the files that the failure passes through.
+fn code_of(event: &Event) -> Vec<(&str, Option<&str>)> {
+    let frames = event
+        .capsule
+        .exceptions
+        .iter()
+        .flat_map(|exception| &exception.frames);
+    frames
+        .filter(|frame| frame.in_app)
+        .map(|frame| (frame.file.as_str(), frame.source_sha256.as_deref()))
+        .collect()
+}
+
+/// An error with its sources, on one line.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
