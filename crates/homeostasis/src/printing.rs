@@ -1,0 +1,53 @@
+//! What goes to the terminal. Results go to standard output; everything about Homeostasis itself to standard error,
+//! so that the watched program's own output stays what it was.
+
+use owo_colors::{OwoColorize, Stream};
+use std::io::Write;
+use tracing_subscriber::EnvFilter;
+
+/// Diagnostics of Homeostasis itself.
+pub(crate) fn start_logging(verbose: bool) {
+    let default = if verbose {
+        "homeostasis=debug,info"
+    } else {
+        "error"
+    };
+    let filter =
+        EnvFilter::try_from_env("HOMEOSTASIS_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+}
+
+/// A line of a result. A closed pipe is the reader's wish to end, not an error.
+pub(crate) fn out(line: &str) {
+    drop(writeln!(std::io::stdout(), "{line}"));
+}
+
+/// A result as JSON.
+pub(crate) fn json(value: &impl serde::Serialize) {
+    if let Ok(text) = serde_json::to_string_pretty(value) {
+        out(&text);
+    }
+}
+
+/// A line about what Homeostasis does.
+pub(crate) fn say(line: &str) {
+    let mark = "homeostasis"
+        .if_supports_color(Stream::Stderr, |text| text.dimmed())
+        .to_string();
+    drop(writeln!(std::io::stderr(), "{mark} {line}"));
+}
+
+/// An error and what to do about it.
+pub(crate) fn error(line: &str, remedy: &str) {
+    let mark = "error"
+        .if_supports_color(Stream::Stderr, |text| text.red())
+        .to_string();
+    drop(writeln!(std::io::stderr(), "homeostasis {mark}: {line}"));
+    if !remedy.is_empty() {
+        drop(writeln!(std::io::stderr(), "  {remedy}"));
+    }
+}

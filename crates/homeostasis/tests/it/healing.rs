@@ -1,0 +1,122 @@
+//! A program is healed while it runs, by itself or when a person agrees, and taken back.
+
+use crate::support::Kiosk;
+
+const SICK: &str = r#"{"item": "tea"}"#;
+
+#[test]
+fn in_auto_mode_a_failure_is_healed_under_traffic_without_harming_a_request_and_can_be_taken_back()
+{
+    let mut kiosk = Kiosk::new();
+    let before = kiosk.source();
+    kiosk.start("auto");
+    assert_eq!(kiosk.order(SICK).unwrap().status, 500);
+    let clients = kiosk.clients(4);
+    let healed = kiosk.wait_for_outcome("healed");
+    let (sent, harmed) = clients.stop();
+    assert_eq!(harmed, 0, "of {sent} requests");
+    assert_eq!(healed["class"], "data.missing_key");
+    let answer = kiosk.order(SICK).unwrap();
+    assert!(
+        (400..=422).contains(&answer.status) && answer.body.contains("quantity"),
+        "{answer:?}"
+    );
+    assert_ne!(kiosk.source(), before);
+
+    let id = kiosk.incident_id();
+    assert!(
+        kiosk
+            .cli(&["rollback", &id, "--reason", "to see it work"])
+            .status
+            .success()
+    );
+    kiosk.wait_for_outcome("rolled_back");
+    assert_eq!(kiosk.source(), before, "byte for byte");
+    for _ in 0..8 {
+        assert_eq!(kiosk.order(SICK).unwrap().status, 500);
+    }
+    let verified = kiosk.json(&["audit", "verify"]);
+    assert_eq!(verified["whole"], true);
+    assert_eq!(
+        kiosk.incident().unwrap()["outcome"]["outcome"],
+        "rolled_back",
+        "what was taken back is not tried again on the same code"
+    );
+}
+
+#[test]
+fn in_propose_mode_nothing_is_touched_until_a_person_agrees() {
+    let mut kiosk = Kiosk::new();
+    let before = kiosk.source();
+    kiosk.start("propose");
+    kiosk.order(SICK).unwrap();
+    kiosk.wait_for_phase("waiting");
+    assert_eq!(kiosk.source(), before);
+    assert_eq!(kiosk.order(SICK).unwrap().status, 500);
+    let id = kiosk.incident_id();
+    let diff = kiosk.cli(&["diff", &id]);
+    assert!(String::from_utf8_lossy(&diff.stdout).contains("quantity"));
+    assert!(kiosk.log().contains(&format!("homeostasis approve {id}")));
+
+    let clients = kiosk.clients(2);
+    assert!(kiosk.cli(&["approve", &id[..4]]).status.success());
+    kiosk.wait_for_outcome("healed");
+    let (_, harmed) = clients.stop();
+    assert_eq!(harmed, 0);
+    let again = kiosk.cli(&["approve", &id]);
+    assert_eq!(
+        again.status.code(),
+        Some(3),
+        "{}",
+        String::from_utf8_lossy(&again.stderr)
+    );
+}
+
+#[test]
+fn a_rejected_remedy_is_not_rolled_out() {
+    let mut kiosk = Kiosk::new();
+    let before = kiosk.source();
+    kiosk.start("propose");
+    kiosk.order(SICK).unwrap();
+    kiosk.wait_for_phase("waiting");
+    let id = kiosk.incident_id();
+    assert!(
+        kiosk
+            .cli(&["reject", &id, "--reason", "clients must be fixed"])
+            .status
+            .success()
+    );
+    kiosk.wait_for_outcome("refused");
+    assert_eq!(kiosk.source(), before);
+    let told = kiosk.cli(&["explain", &id]);
+    assert!(String::from_utf8_lossy(&told.stdout).contains("clients must be fixed"));
+}
+
+#[test]
+fn a_preloading_master_hands_the_new_code_to_the_workers_it_forks_later() {
+    let mut kiosk = Kiosk::new();
+    kiosk.start_with("auto", &["-w", "2", "--preload"]);
+    kiosk.order(SICK).unwrap();
+    let clients = kiosk.clients(2);
+    kiosk.wait_for_outcome("healed");
+    clients.stop();
+    for worker in &kiosk.program()[1..] {
+        std::process::Command::new("kill")
+            .args(["-9", &worker.to_string()])
+            .status()
+            .unwrap();
+    }
+    for _ in 0..10 {
+        let answer = kiosk.wait("a new worker answers", || kiosk.order(SICK));
+        assert!((400..=422).contains(&answer.status), "{answer:?}");
+    }
+}
+
+#[test]
+fn in_observe_mode_a_failure_is_diagnosed_and_nothing_is_tried() {
+    let mut kiosk = Kiosk::new();
+    kiosk.start("observe");
+    kiosk.order(SICK).unwrap();
+    let found = kiosk.wait_for_outcome("abstained");
+    assert_eq!(found["class"], "data.missing_key");
+}
