@@ -49,12 +49,13 @@ pub async fn admit(State(token): State<Token>, request: Request, next: Next) -> 
 }
 
 fn check(token: &Token, headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
-    // HTTP/2 and absolute requests name the host in the address; where both are there, both must be local.
-    let in_header = headers
-        .get(header::HOST)
+    // HTTP/2 and absolute requests name the host in the address; whatever names one must name this machine.
+    let in_headers = headers
+        .get_all(header::HOST)
+        .iter()
         .map(|value| value.to_str().unwrap_or_default());
     let in_address = uri.authority().map(|authority| authority.as_str());
-    let mut named = [in_header, in_address].into_iter().flatten().peekable();
+    let mut named = in_headers.chain(in_address).peekable();
     if named.peek().is_none() || !named.all(is_local) {
         return Err(Problem::new(
             StatusCode::MISDIRECTED_REQUEST,

@@ -44,10 +44,13 @@ pub fn tell(before: &State, event: &HealEvent, after: &State) -> Told {
             "The files changed under the heal ({reason}); it begins again with what is there now."
         )),
         HealEvent::Planned { plan } => planned(plan),
-        HealEvent::CanaryStarted { processes } => only(format!(
-            "{} the new code, verified by content hash; the others still run the old one.",
-            running(processes)
-        )),
+        HealEvent::CanaryStarted { processes } => only(match processes.as_slice() {
+            [] => "No process was there to be the canary.".to_string(),
+            some => format!(
+                "The new code runs in {}, verified by content hash; the others still run the old one.",
+                pids(some)
+            ),
+        }),
         HealEvent::CanaryLost { reason } => only(canary_lost(reason, after)),
         HealEvent::CanaryPassed { measurement } => Told {
             sentence: format!("The canary did well: {}.", measured(measurement)),
@@ -112,7 +115,7 @@ fn diagnosed(diagnosis: &Diagnosis) -> Told {
     Told {
         sentence: format!(
             "{} Class {}, confidence {:.2}.{remedy}",
-            ended(best.summary.clone()),
+            capital(&ended(best.summary.clone())),
             best.class,
             best.confidence
         ),
@@ -169,7 +172,8 @@ fn reproduced(trial: &Trial) -> Told {
 fn proposed(candidates: &[Candidate], declined: &[String]) -> Told {
     let sentence = match candidates.len() {
         0 => "No remedy was worth proposing.".to_string(),
-        number => format!("{}, the most promising first.", made(number as u64)),
+        1 => "1 candidate was made.".to_string(),
+        many => format!("{many} candidates were made, the most promising first."),
     };
     let mut details: Vec<String> = (1..)
         .zip(candidates)
@@ -191,13 +195,6 @@ fn proposed(candidates: &[Candidate], declined: &[String]) -> Told {
     Told { sentence, details }
 }
 
-fn made(number: u64) -> String {
-    match number {
-        1 => "1 candidate was made".to_string(),
-        many => format!("{many} candidates were made"),
-    }
-}
-
 fn tried(before: &State, trial: &Trial) -> Told {
     let title = match &trial.candidate {
         Some(id) => candidate_title(before, id),
@@ -214,12 +211,13 @@ fn tried(before: &State, trial: &Trial) -> Told {
     let broke = with(&[CheckStatus::Error]);
     let unclear = with(&[CheckStatus::Inconclusive]);
     let result = match (bad.as_slice(), broke.as_slice(), unclear.as_slice()) {
-        ([], [], []) if trial.checks.is_empty() => "nothing could be checked".to_string(),
-        ([], [], []) => "passed every check".to_string(),
-        ([], [], unclear) => format!(
-            "passed every check but {}, which could not be told",
-            list(unclear)
-        ),
+        _ if trial.checks.is_empty() => "could not be checked at all".to_string(),
+        ([], [], []) if trial.is_clean() => "passed every check".to_string(),
+        ([], [], unclear) if trial.is_clean() => {
+            format!("passed every check; {} could not tell", list(unclear))
+        }
+        ([], [], []) => "was not shown to heal".to_string(),
+        ([], [], unclear) => format!("could not be judged, for {} could not tell", list(unclear)),
         ([], broke, _) => format!("could not be judged, for {} broke", list(broke)),
         (bad, ..) => format!("did not pass {}", list(bad)),
     };
@@ -265,7 +263,7 @@ fn judged(before: &State, verdict: &Verdict, decision: Decision, policy: &str) -
         format!("{weight} {about}: {} [{}]", reason.text, reason.code)
     });
     Told {
-        sentence: format!("{}{says}", ended(verdict.summary.clone())),
+        sentence: format!("{}{says}", capital(&ended(verdict.summary.clone()))),
         details: details.collect(),
     }
 }
@@ -311,7 +309,7 @@ fn measured(measurement: &Measurement) -> String {
 
 fn measurement_details(measurement: &Measurement) -> Vec<String> {
     let mut details = vec![format!(
-        "before, {} of the route's requests failed; so few recurrences by luck: {}",
+        "before, {} of the route's requests failed; the chance of so few recurrences by luck is {}",
         percent(measurement.failure_rate_before),
         chance(measurement.chance_by_luck)
     )];
@@ -387,17 +385,14 @@ fn safety(safety: Safety) -> &'static str {
     }
 }
 
-fn running(processes: &[u32]) -> String {
-    match processes {
-        [pid] => format!("Process {pid} runs"),
-        many => format!("Processes {} run", pids(many)),
-    }
-}
-
 fn pids(processes: &[u32]) -> String {
     match processes {
-        [] => "no process is running".to_string(),
-        some => list(&some.iter().map(u32::to_string).collect::<Vec<_>>()),
+        [] => "no process was running".to_string(),
+        [one] => format!("process {one}"),
+        some => format!(
+            "processes {}",
+            list(&some.iter().map(u32::to_string).collect::<Vec<_>>())
+        ),
     }
 }
 
@@ -407,6 +402,15 @@ fn short(hash: &str) -> &str {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The sentence with a capital letter at its beginning.
+fn capital(sentence: &str) -> String {
+    let mut characters = sentence.chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => String::new(),
+    }
 }
 
 /// The sentence with its full stop, once.
