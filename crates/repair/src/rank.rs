@@ -41,6 +41,7 @@ fn specificity(rule: &Rule, fix: &Fix) -> u32 {
         | Edit::ReplaceStatement(_)
         | Edit::Before(_)
         | Edit::FunctionStart(_)
+        | Edit::BeforeBinding(_)
         | Edit::AddSelf(_)
         | Edit::ImportOnly(_) => 0,
     };

@@ -74,6 +74,9 @@ pub enum Edit {
     Before(String),
     /// Inserts statements at the start of the function, below its docstring.
     FunctionStart(String),
+    /// Inserts statements before the first statement that binds `NAME`, in the innermost block that holds all its
+    /// bindings and the failing expression.
+    BeforeBinding(String),
     /// Refuses the request when a condition holds, before the failing expression would be evaluated, and only on
     /// those paths on which it would be.
     Guard(Guard),
@@ -278,7 +281,8 @@ impl Edit {
             Edit::Replace(text)
             | Edit::ReplaceStatement(text)
             | Edit::Before(text)
-            | Edit::FunctionStart(text) => vec![text],
+            | Edit::FunctionStart(text)
+            | Edit::BeforeBinding(text) => vec![text],
             Edit::Guard(guard) => vec![&guard.when, &guard.message],
             Edit::Try(attempt) => vec![&attempt.message],
             Edit::AddSelf(Nothing {}) | Edit::ImportOnly(Nothing {}) => Vec::new(),

@@ -44,6 +44,15 @@ pub(crate) fn edited(context: &Context<'_>, fix: &Fix) -> Result<String, String>
                 &lines,
             )?]
         }
+        Edit::BeforeBinding(template) => {
+            let lines = lines_of(&text::fill(context, template)?);
+            let statement = first_binding(context)?;
+            vec![placing::insertion_before(
+                context.source,
+                &statement,
+                &lines,
+            )?]
+        }
         Edit::Guard(guard) => {
             let (refusal, import) = refusal(context, guard.refuse, &guard.message)?;
             let (statement, change) = imported(context, refusal, &import)?;
@@ -90,6 +99,36 @@ fn checked(source: &Source, changes: &[Change]) -> Result<String, String> {
     Ok(new_text)
 }
 
+/// The statement before which `NAME` must have begun: the first one, in the innermost block around the failing
+/// expression and all places that bind the name, that holds one of them.
+fn first_binding<'t>(context: &Context<'t>) -> Result<Node<'t>, String> {
+    let name = context.text("NAME").ok_or("the rule captures no NAME")?;
+    let function = context
+        .function()
+        .ok_or("the failure is not inside a function")?;
+    let mut places: Vec<Node<'t>> = scope::bindings_named(&function, &name)
+        .into_iter()
+        .map(|binding| binding.target)
+        .collect();
+    places.push(context.failing.clone());
+    let holds = |block: &Node<'t>| {
+        places.iter().all(|place| {
+            block.range().start <= place.range().start && place.range().end <= block.range().end
+        })
+    };
+    let block = place::outward(&context.failing)
+        .filter(|outer| outer.kind() == "block")
+        .find(holds)
+        .ok_or("no block holds all places that bind the name")?;
+    let first = places.iter().map(|place| place.range().start).min();
+    let first = first.ok_or("nothing binds the name")?;
+    block
+        .named_children()
+        .filter(|child| child.kind() != "comment")
+        .find(|child| child.range().start <= first && first < child.range().end)
+        .ok_or_else(|| "nothing binds the name".to_string())
+}
+
 /// Replaces the failing expression, in parentheses where its surroundings bind tighter.
 fn replace(context: &Context<'_>, replacement: &str) -> Result<Change, String> {
     let failing = &context.failing;
@@ -126,11 +165,29 @@ fn inside_f_string(
     if !replacement.contains(quote) || failing.text().contains(quote) {
         return Ok(replacement.to_string());
     }
-    let other = if quote == '"' { '\'' } else { '"' };
-    if replacement.contains(other) {
-        return Err("the replacement does not fit into an f-string".into());
+    requoted(replacement, quote)
+        .filter(|requoted| !requoted.contains(quote))
+        .ok_or_else(|| "the replacement does not fit into an f-string".to_string())
+}
+
+/// The expression with its texts in the other kind of quotes, where they hold none.
+fn requoted(expression: &str, quote: char) -> Option<String> {
+    let other = if quote == '"' { "'" } else { "\"" };
+    let parsed = Source::python(expression).ok()?;
+    let mut changes = Vec::new();
+    for node in parsed.root().dfs() {
+        if !matches!(node.kind().as_ref(), "string_start" | "string_end")
+            || !node.text().contains(quote)
+        {
+            continue;
+        }
+        let text = node.text().replace(quote, other);
+        if text.matches(other).count() > 1 || node.parent()?.text().contains(other) {
+            return None;
+        }
+        changes.push(Change::replace(node.range(), text));
     }
-    Ok(replacement.replace(quote, &other.to_string()))
+    edit::apply(expression, &changes).ok()
 }
 
 fn needs_parentheses(replacement: &str, failing: &Node<'_>) -> bool {
