@@ -14,6 +14,9 @@ const LARGEST_SOURCE: usize = 2 * 1024 * 1024;
 /// Brackets nested deeper than this are not parsed: walking such a tree could exhaust the stack.
 const DEEPEST_NESTING: usize = 400;
 
+/// Nodes nested deeper than this do not occur in code that a person wrote.
+const DEEPEST_TREE: usize = 500;
+
 /// One failure under examination.
 pub(crate) struct Case<'a> {
     /// What was given.
@@ -73,7 +76,9 @@ impl<'a> Case<'a> {
                 if text.len() > LARGEST_SOURCE || nesting(text) > DEEPEST_NESTING {
                     return None;
                 }
-                Source::python(text).ok()
+                Source::python(text)
+                    .ok()
+                    .filter(|source| is_shallow(source))
             })
             .as_ref()
     }
@@ -154,6 +159,28 @@ pub(crate) fn line_text(source: &Source, line: u32) -> Option<&str> {
         .and_then(|next| source.lines().line_start(next))
         .unwrap_or(source.text().len());
     source.text().get(start..end)
+}
+
+/// True when no node lies deeper than `DEEPEST_TREE`: looking up parents takes time by depth, and recursion takes stack.
+fn is_shallow(source: &Source) -> bool {
+    let root = source.root().get_inner_node();
+    let mut cursor = root.walk();
+    let mut depth = 0_usize;
+    loop {
+        if cursor.goto_first_child() {
+            depth += 1;
+            if depth > DEEPEST_TREE {
+                return false;
+            }
+            continue;
+        }
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                return true;
+            }
+            depth -= 1;
+        }
+    }
 }
 
 /// How deep brackets nest at most; strings and comments are counted too, which only makes the figure larger.

@@ -10,7 +10,7 @@ const FAINT: f64 = 0.05;
 /// 1. Each engine states a confidence from 0 to 1: how sure it is of the expression, lowered by values that contradict
 ///    and by sources that changed, raised by values found in the request.
 /// 2. Where the program raised the error on purpose, or another system, a resource or the platform explains it with 0.8
-///    or more, hypotheses that want to change code count 0.3 times: a wrong change is worse than none. Missing and wrong
+///    or more, hypotheses that want to change code are left out: a wrong change is worse than none. Missing and wrong
 ///    settings are the exception, because a program may well state an evident default.
 /// 3. Higher confidence first; among equals the hypothesis that does not change code first, then the order of the engines.
 pub(crate) fn rank(mut hypotheses: Vec<Hypothesis>, mut report: Vec<String>) -> Diagnosis {
@@ -22,17 +22,12 @@ pub(crate) fn rank(mut hypotheses: Vec<Hypothesis>, mut report: Vec<String>) -> 
         })
         .map(|hypothesis| (hypothesis.engine.clone(), hypothesis.class.clone()));
     if let Some((engine, class)) = outweighing {
-        let mut lowered = 0;
-        for hypothesis in hypotheses
-            .iter_mut()
-            .filter(|hypothesis| hypothesis.cause == Cause::Code)
-        {
-            hypothesis.confidence *= 0.3;
-            lowered += 1;
-        }
-        if lowered > 0 {
+        let before = hypotheses.len();
+        hypotheses.retain(|hypothesis| hypothesis.cause != Cause::Code);
+        if hypotheses.len() < before {
             report.push(format!(
-                "{engine} explains the failure as {class}, which no change of code mends; {lowered} other explanations count less."
+                "{engine} explains the failure as {class}, which no change of code mends; {} explanations that would change code were left out.",
+                before - hypotheses.len()
             ));
         }
     }

@@ -61,11 +61,18 @@ pub(super) fn function<'c>(
                     node,
                 });
             }
-            let Some(Value::Object { class, .. }) = evaluate(&object, frame?) else {
-                return None;
-            };
-            let (there, node) = class_named(case, &class)?;
-            let node = directly_in(&node.field("body")?, "function_definition", &name)?;
+            if let Some(Value::Object { class, .. }) =
+                frame.and_then(|frame| evaluate(&object, frame))
+            {
+                let (there, node) = class_named(case, &class)?;
+                let node = directly_in(&node.field("body")?, "function_definition", &name)?;
+                return Some(Definition {
+                    source: there,
+                    node,
+                });
+            }
+            let (there, class) = class_of_instance(case, source, &object)?;
+            let node = directly_in(&class.field("body")?, "function_definition", &name)?;
             Some(Definition {
                 source: there,
                 node,
@@ -73,6 +80,53 @@ pub(super) fn function<'c>(
         }
         _ => None,
     }
+}
+
+/// The class of an object that is made by calling it (`Users().find`), there or where its name is bound.
+fn class_of_instance<'c>(
+    case: &'c Case<'c>,
+    source: &'c Source,
+    object: &Node<'c>,
+) -> Option<(&'c Source, Node<'c>)> {
+    let (source, made) = match object.kind().as_ref() {
+        "call" => (source, object.clone()),
+        "identifier" => {
+            let name = object.text();
+            let bound = |scope_node: &Node<'c>| {
+                scope::bindings_named(scope_node, &name)
+                    .into_iter()
+                    .filter_map(|binding| binding.value)
+                    .find(|value| value.kind() == "call")
+            };
+            let here = place::function(object)
+                .and_then(|function| bound(&function))
+                .or_else(|| bound(&source.root()));
+            match here {
+                Some(value) => (source, value),
+                None => {
+                    let (there, member) = imported(case, source, &name)?;
+                    let value = scope::bindings_named(&there.root(), &member)
+                        .into_iter()
+                        .filter_map(|binding| binding.value)
+                        .find(|value| value.kind() == "call")?;
+                    (there, value)
+                }
+            }
+        }
+        _ => return None,
+    };
+    let callee = made
+        .field("function")
+        .filter(|callee| callee.kind() == "identifier")?;
+    let name = callee.text();
+    if let Some(class) = directly_in(&source.root(), "class_definition", &name) {
+        return Some((source, class));
+    }
+    let (there, member) = imported(case, source, &name)?;
+    Some((
+        there,
+        directly_in(&there.root(), "class_definition", &member)?,
+    ))
 }
 
 /// The definition of this name that stands directly in a block or module, decorated or not.
