@@ -38,6 +38,7 @@ fn specificity(rule: &Rule, fix: &Fix) -> u32 {
     let framework = match &fix.edit {
         Edit::Guard(_) | Edit::Try(_) => 2,
         Edit::Replace(_)
+        | Edit::ReplacePart(_)
         | Edit::ReplaceStatement(_)
         | Edit::Before(_)
         | Edit::FunctionStart(_)

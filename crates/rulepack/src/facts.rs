@@ -86,6 +86,9 @@ facts! {
     NoneDefault => ["PARAMETER", "EMPTY"],
     /// `of` is text that reads as a number; binds CONVERTED, the number.
     NumericText => ["CONVERTED"],
+    /// The failing expression cannot work with text at all: it counts up to its operand, or takes it as a position in a
+    /// captured list.
+    NumberNeeded => [],
     /// The failing expression is a sum in which a text is written out, so that its result is text.
     SumOfText => [],
     /// The call disagrees with the definition of what it calls, and one correction agrees with the definition and

@@ -360,13 +360,17 @@ fn check_variables(front: &FrontMatter, matchers: &[Matcher]) -> Result<(), (Str
                 }
             }
         }
-        if let Edit::Guard(guard) = &fix.edit
-            && let Some(of) = &guard.after_binding_of
-            && !here.contains(of)
+        let named = match &fix.edit {
+            Edit::Guard(guard) => guard.after_binding_of.as_ref(),
+            Edit::ReplacePart(part) => Some(&part.part),
+            _ => None,
+        };
+        if let Some(named) = named
+            && !here.contains(named)
         {
             return Err((
-                of.clone(),
-                format!("the guard speaks of `{of}`, which nothing captures"),
+                named.clone(),
+                format!("the edit speaks of `{named}`, which nothing captures"),
             ));
         }
     }

@@ -68,6 +68,8 @@ pub struct Fix {
 pub enum Edit {
     /// Replaces the failing expression.
     Replace(String),
+    /// Replaces a captured part of the failing expression.
+    ReplacePart(Part),
     /// Replaces the statement that holds it.
     ReplaceStatement(String),
     /// Inserts statements before the statement that holds it.
@@ -86,6 +88,16 @@ pub enum Edit {
     AddSelf(Nothing),
     /// Changes nothing but the imports.
     ImportOnly(Nothing),
+}
+
+/// A captured part of the failing expression, and what takes its place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// The metavariable, without the dollar sign.
+    pub part: String,
+    /// The replacement.
+    pub with: String,
 }
 
 /// An empty mapping, `{}`.
@@ -283,6 +295,7 @@ impl Edit {
             | Edit::Before(text)
             | Edit::FunctionStart(text)
             | Edit::BeforeBinding(text) => vec![text],
+            Edit::ReplacePart(part) => vec![&part.with],
             Edit::Guard(guard) => vec![&guard.when, &guard.message],
             Edit::Try(attempt) => vec![&attempt.message],
             Edit::AddSelf(Nothing {}) | Edit::ImportOnly(Nothing {}) => Vec::new(),

@@ -4,7 +4,7 @@ use super::context::{Captured, Context};
 use super::imports::{self, Needed};
 use super::{place as placing, purity, text};
 use homeostasis_rulepack::framework::Refusal;
-use homeostasis_rulepack::rule::{Edit, Fix, Guard, Nothing, Reason, Try};
+use homeostasis_rulepack::rule::{Edit, Fix, Guard, Nothing, Part, Reason, Try};
 use homeostasis_syntax::{Change, Node, Source, edit, place, scope, style};
 
 /// The new text of the file, or why the edit cannot be made.
@@ -14,7 +14,15 @@ pub(crate) fn edited(context: &Context<'_>, fix: &Fix) -> Result<String, String>
         needed.push(Needed::read(&text::fill(context, import)?, &[])?);
     }
     let mut changes = match &fix.edit {
-        Edit::Replace(template) => vec![replace(context, &text::fill(context, template)?)?],
+        Edit::Replace(template) => {
+            vec![replace(&context.failing, &text::fill(context, template)?)?]
+        }
+        Edit::ReplacePart(Part { part, with }) => {
+            let node = context
+                .node(part)
+                .ok_or("the part to replace was not captured")?;
+            vec![replace(node, &text::fill(context, with)?)?]
+        }
         Edit::ReplaceStatement(template) => {
             vec![replace_statement(context, &text::fill(context, template)?)?]
         }
@@ -99,18 +107,23 @@ fn checked(source: &Source, changes: &[Change]) -> Result<String, String> {
     Ok(new_text)
 }
 
-/// The statement before which `NAME` must have begun: the first one, in the innermost block around the failing
-/// expression and all places that bind the name, that holds one of them.
+/// The statement before which `NAME` must have begun: the first one that mentions it, in the innermost block around
+/// the failing expression and all mentions of the name.
 fn first_binding<'t>(context: &Context<'t>) -> Result<Node<'t>, String> {
     let name = context.text("NAME").ok_or("the rule captures no NAME")?;
     let function = context
         .function()
         .ok_or("the failure is not inside a function")?;
-    let mut places: Vec<Node<'t>> = scope::bindings_named(&function, &name)
+    let mut places: Vec<Node<'t>> = scope::names_in(&function)
         .into_iter()
-        .map(|binding| binding.target)
+        .filter(|mention| mention.text() == name.as_str())
         .collect();
-    places.push(context.failing.clone());
+    // What is added up must begin outside the loop that adds to it.
+    for binding in scope::bindings_named(&function, &name) {
+        if binding.kind == scope::BindingKind::Augmented {
+            places.extend(place::enclosing_loop(&binding.target));
+        }
+    }
     let holds = |block: &Node<'t>| {
         places.iter().all(|place| {
             block.range().start <= place.range().start && place.range().end <= block.range().end
@@ -129,9 +142,8 @@ fn first_binding<'t>(context: &Context<'t>) -> Result<Node<'t>, String> {
         .ok_or_else(|| "nothing binds the name".to_string())
 }
 
-/// Replaces the failing expression, in parentheses where its surroundings bind tighter.
-fn replace(context: &Context<'_>, replacement: &str) -> Result<Change, String> {
-    let failing = &context.failing;
+/// Replaces an expression, in parentheses where its surroundings bind tighter.
+fn replace(failing: &Node<'_>, replacement: &str) -> Result<Change, String> {
     let mut replacement = replacement.to_string();
     if needs_parentheses(&replacement, failing) {
         replacement = format!("({replacement})");

@@ -39,6 +39,7 @@ pub(crate) fn evaluate(node: &Node<'_>, frame: &Frame) -> Option<Value> {
         }
         "subscript" => subscript(node, frame),
         "call" => call(node, frame),
+        "binary_operator" => arithmetic(node, frame),
         _ => None,
     }
 }
@@ -101,6 +102,31 @@ fn call(node: &Node<'_>, frame: &Frame) -> Option<Value> {
         },
         _ => None,
     }
+}
+
+/// Products, sums and differences of whole numbers, and anything times zero.
+fn arithmetic(node: &Node<'_>, frame: &Frame) -> Option<Value> {
+    let left = evaluate(&node.field("left")?, frame)?;
+    let right = evaluate(&node.field("right")?, frame)?;
+    let (Value::Int { v: a } | Value::Float { v: a }, Value::Int { v: b } | Value::Float { v: b }) =
+        (&left, &right)
+    else {
+        return None;
+    };
+    let operator = node.field("operator")?.text().into_owned();
+    if operator == "*" && (is_zero(&left) || is_zero(&right)) {
+        return Some(zero());
+    }
+    let (a, b): (i64, i64) = (a.parse().ok()?, b.parse().ok()?);
+    let result = match operator.as_str() {
+        "*" => a.checked_mul(b)?,
+        "+" => a.checked_add(b)?,
+        "-" => a.checked_sub(b)?,
+        _ => return None,
+    };
+    Some(Value::Int {
+        v: result.to_string(),
+    })
 }
 
 fn zero() -> Value {

@@ -24,6 +24,19 @@ pub(super) fn numeric_text(context: &mut Context<'_>, of: Option<&str>) -> Optio
     Some(())
 }
 
+/// The failing expression takes a number and nothing else: `range(x)`, or a position in a list.
+pub(super) fn number_needed(context: &Context<'_>) -> Option<()> {
+    let failing = &context.failing;
+    match failing.kind().as_ref() {
+        "call" => (failing.field("function")?.text() == "range").then_some(()),
+        "subscript" => match context.value(&failing.field("value")?)? {
+            Value::List { .. } | Value::Tuple { .. } => Some(()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// A text is written out somewhere in the sum, so its result is meant to be text.
 pub(super) fn sum_of_text(context: &Context<'_>) -> Option<()> {
     let mut whole = context.failing.clone();

@@ -41,6 +41,7 @@ pub(crate) fn holds(context: &mut Context<'_>, fact: Fact, of: Option<&str>) -> 
         Fact::MissingDeclaration => assignment::missing_declaration(context),
         Fact::NoneDefault => assignment::none_default(context, of),
         Fact::NumericText => arguments::numeric_text(context, of),
+        Fact::NumberNeeded => arguments::number_needed(context),
         Fact::SumOfText => arguments::sum_of_text(context),
         Fact::CallCorrection => arguments::correction(context),
         Fact::MissingSelf => arguments::missing_self(context),
