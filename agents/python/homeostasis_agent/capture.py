@@ -166,6 +166,8 @@ def _notes(error, class_):
 
 def capsule(error, kind, hook, missing):
     """The capsule but for what `finish` adds later, off the program's path."""
+    if kind == "process":
+        missing.append("call: this agent does not record calls; run the command line again instead")
     return {
         "schema": 1,
         "kind": kind,

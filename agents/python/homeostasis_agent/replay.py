@@ -33,8 +33,8 @@ def install():
             _remove_old_result()
         _task = _read_task()
         kind = _task.get("kind")
-        if kind not in ("request", "process", "call"):
-            raise ValueError("its kind is %r, and must be request, process or call" % (kind,))
+        if kind not in ("request", "process"):
+            raise ValueError("its kind is %r, and this agent replays request and process" % (kind,))
         if kind == "process" and not _primary:
             return
         import atexit
@@ -45,10 +45,6 @@ def install():
         _hook_exit()
         effects.install()
         atexit.register(_leave)
-        if kind == "call":
-            from . import replay_call
-
-            replay_call.install(_task)
     except BaseException as error:
         end_early("the replay file cannot be used: %s: %s" % (type(error).__name__, error))
 

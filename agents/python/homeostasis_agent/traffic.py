@@ -46,9 +46,9 @@ def route_of(method, path):
     return method + " " + "/".join(parts)
 
 
-def find(method, path):
-    """The cell for a method and path not yet in `cells`."""
-    route = route_of(method, path)
+def find(method, path, readable=None):
+    """The cell for a method and path not yet in `cells`; `readable` is the path as text, where it was received in another form."""
+    route = route_of(method, path if readable is None else readable)
     cell = routes.get(route)
     if cell is None:
         if len(routes) >= MAX_ROUTES:

@@ -22,7 +22,8 @@ def recording(original):
             try:
                 cell = _cells[environ["REQUEST_METHOD"], environ["PATH_INFO"]]
             except KeyError:
-                cell = traffic.find(environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""))
+                path = environ.get("PATH_INFO", "")
+                cell = traffic.find(environ.get("REQUEST_METHOD", ""), path, _text(path))
             environ[KEY] = occasion = Occasion(environ.copy(), cell)
             if channel.unsettled:
                 channel.settle()

@@ -169,7 +169,9 @@ def test_repeated_failures_are_counted_and_rearm_begins_anew(serve, peer):
 def test_successful_exchanges_of_the_route_come_as_witnesses(launcher, serve, peer):
     server = serve(*(FLASK.get(launcher) or FASTAPI[launcher]))
     good = json.dumps({"item": "apple", "quantity": 2, "password": "correct horse battery"}).encode()
-    assert server.get("/orders/5", good, Content_Type="application/json")[0] == 200
+    # An exchange is kept when the server closes the answer, which may be after the client has it all.
+    for _ in range(2):
+        assert server.get("/orders/5", good, Content_Type="application/json")[0] == 200
     server.get("/orders/6", BODY, Content_Type="application/json")
     event = peer.wait("event")[0]
     witness = event["witnesses"][0]
