@@ -58,6 +58,12 @@ def run_pytest(pytest):
     return int(pytest.main(arguments, plugins=[plugin]))
 
 
+def plain_folders():
+    """Discovery only enters packages, and many projects keep their tests in plain folders."""
+    folders = [name for name in ("tests", "test") if os.path.isdir(name)]
+    return [name for name in folders if not os.path.exists(os.path.join(name, "__init__.py"))]
+
+
 def run_unittest():
     import unittest
 
@@ -101,22 +107,27 @@ def run_unittest():
             else:
                 yield test
 
-    loader = unittest.TestLoader()
+    errors = []
     if TASK["only"]:
+        for folder in plain_folders():
+            sys.path.insert(1, folder)
+        loader = unittest.TestLoader()
         suite = loader.loadTestsFromNames(TASK["only"])
+        errors += loader.errors
     else:
         suite = unittest.TestSuite()
         seen = set()
-        folders = [f for f in ("tests", "test") if os.path.isdir(f)]
-        # Discovery only enters packages, and many projects keep their tests in plain folders.
-        for folder in ["."] + [f for f in folders if not os.path.exists(os.path.join(f, "__init__.py"))]:
-            for test in each(loader.discover(folder)):
+        for folder in ["."] + plain_folders():
+            # A loader remembers the folder it began with, and takes others for parts of it.
+            loader = unittest.TestLoader()
+            for test in each(loader.discover(folder, top_level_dir=folder)):
                 if test.id() not in seen:
                     seen.add(test.id())
                     suite.addTest(test)
+            errors += loader.errors
     for test in each(suite):
         tell(kind="collected", test=test.id())
-    for error in loader.errors:
+    for error in errors:
         tell(kind="broken", test="", text=error[-2000:])
     result = unittest.TextTestRunner(resultclass=Result, stream=sys.stderr).run(suite)
     return 0 if result.wasSuccessful() else 1

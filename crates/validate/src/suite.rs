@@ -212,6 +212,11 @@ impl SuiteResult {
             .map(|(test, _)| test)
     }
 
+    /// True when another run can be measured by this one.
+    pub fn is_comparable(&self) -> bool {
+        self.broken.is_none() && !self.none && self.passed().next().is_some()
+    }
+
     /// True when the test passed.
     pub fn has_passed(&self, test: &str) -> bool {
         self.outcomes.get(test) == Some(&TestOutcome::Passed)

@@ -116,11 +116,21 @@ impl<'a> Attempt<'a> {
         if !self.judge_replay(&findings, &patched).await {
             return;
         }
-        let new = match done {
-            Some(result) => result,
-            None => suite.await,
+        let mut baseline = Box::pin(baseline);
+        let (old, new) = match done {
+            Some(new) => (baseline.await, new),
+            None => tokio::select! {
+                new = &mut suite => (baseline.await, new),
+                old = &mut baseline => {
+                    // With nothing to compare with, the candidate's own run would show nothing.
+                    let new = match old.borrow().is_comparable() {
+                        true => suite.await,
+                        false => old.borrow().clone(),
+                    };
+                    (old, new)
+                }
+            },
         };
-        let old = baseline.await;
         let old = old.borrow();
         let again = if tests::worth_another_run(old, &new) {
             let lost = tests::lost(old, &new);

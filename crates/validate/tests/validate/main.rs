@@ -2,5 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod hostile;
 mod judging;
 mod structure;
+mod trials;
+mod world;
