@@ -181,7 +181,7 @@ impl Program {
                 .is_ok_and(|cwd| cwd.starts_with(&self.folder));
             if works_here {
                 // It may have ended in this moment, which is all that is wanted.
-                drop(kill_process(pid, Signal::KILL));
+                let _ = kill_process(pid, Signal::KILL);
             }
         }
     }

@@ -162,15 +162,15 @@ impl Findings {
             .partition(|(bug, _)| matches!(bug.duty, Duty::Heal(_)));
         let mut lines = vec![
             format!(
-                "Of {} bugs that must be healed, {} were healed while {} clients kept asking, and each answers as it should.",
-                to_heal.len(),
+                "Healed under the traffic of {} clients: {} of {} bugs that must be. Each now answers as the model says.",
+                self.clients,
                 figures.healed,
-                self.clients
+                to_heal.len()
             ),
             format!(
-                "Of {} that must be left to a person, {} were, and still fail as before.",
-                to_refuse.len(),
-                figures.refused
+                "Left to a person: {} of {} that must be. Each still fails as before.",
+                figures.refused,
+                to_refuse.len()
             ),
         ];
         let names = |wanted: fn(&Mark) -> bool| {
@@ -490,6 +490,16 @@ mod tests {
         let mut lines = found.table();
         lines.extend(found.sentences(&marks));
         lines.push(serde_json::to_string(&found.figures(&marks)).unwrap());
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        INCIDENT  CLASS             BUG   TO HEALED  OUTCOME  EVIDENCE
+        id-cure   data.missing_key  cure  12.3 s     healed   40 requests on its route, none failed
+        id-keep   data.missing_key  keep             refused  it would hide the failure
+        Healed under the traffic of 8 clients: 1 of 1 bugs that must be. Each now answers as the model says.
+        Left to a person: 1 of 1 that must be. Each still fails as before.
+        Nothing was healed wrongly.
+        1234 requests in 61 seconds; 0 failed by the healing (0 healthy ones answered wrongly, 0 connections lost).
+        The audit log of all this is whole.
+        {"patient":"shop","clients":8,"healed":1,"refused":1,"wrong":0,"missed":0,"undecided":0,"requests":1234,"requests_failed_by_healing":0,"healthy_requests_failed":0,"connections_lost":0,"requests_answered_otherwise":0,"seconds":61.2,"median_seconds_to_heal":12.3,"incidents":2,"audit_whole":true}
+        "#);
     }
 }

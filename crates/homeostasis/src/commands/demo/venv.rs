@@ -113,13 +113,17 @@ async fn followed(
     let mut out = BufReader::new(child.stdout.take().context("no output to read")?).lines();
     let mut err = BufReader::new(child.stderr.take().context("no output to read")?).lines();
     let (mut out_open, mut err_open) = (true, true);
-    let mut last = VecDeque::new();
+    // Kept apart, so that many lines of the one do not push out the few of the other that tell the reason.
+    let (mut last_out, mut last_err) = (VecDeque::new(), VecDeque::new());
     while out_open || err_open {
-        let line = tokio::select! {
-            line = out.next_line(), if out_open => line?.or_else(|| { out_open = false; None }),
-            line = err.next_line(), if err_open => line?.or_else(|| { err_open = false; None }),
+        let (line, open, last) = tokio::select! {
+            line = out.next_line(), if out_open => (line?, &mut out_open, &mut last_out),
+            line = err.next_line(), if err_open => (line?, &mut err_open, &mut last_err),
         };
-        let Some(line) = line else { continue };
+        let Some(line) = line else {
+            *open = false;
+            continue;
+        };
         if let Some(text) = show(&line) {
             say(&text);
         }
@@ -129,11 +133,12 @@ async fn followed(
         }
     }
     let status = child.wait().await?;
-    let lines = last
+    let lines: Vec<String> = last_out
         .into_iter()
+        .chain(last_err)
         .map(|line| format!("    {line}"))
-        .collect::<Vec<_>>()
-        .join("\n");
+        .collect();
+    let lines = lines.join("\n");
     Ok(if status.success() { Ok(()) } else { Err(lines) })
 }
 
