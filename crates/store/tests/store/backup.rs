@@ -138,13 +138,6 @@ async fn what_is_no_database_or_not_there_is_refused_without_a_copy() {
         .await
         .unwrap_err();
     assert!(matches!(error, BackupError::Missing { .. }), "{error:?}");
-    let huge = folder.path().join("huge.db");
-    std::fs::File::create(&huge)
-        .unwrap()
-        .set_len(homeostasis_store::backup::LARGEST_COPY + 1)
-        .unwrap();
-    let error = backup_sqlite(&huge, &copy).await.unwrap_err();
-    assert!(matches!(error, BackupError::TooLarge { .. }), "{error:?}");
     assert!(!copy.exists());
 }
 
@@ -155,4 +148,35 @@ async fn an_empty_file_is_a_database_without_tables() {
     std::fs::write(&file, "").unwrap();
     backup_sqlite(&file, &copy).await.unwrap();
     assert_eq!(std::fs::read(&copy).unwrap(), b"");
+}
+
+#[tokio::test]
+async fn a_database_whose_writers_would_wait_long_is_not_copied() {
+    use homeostasis_store::backup::{LARGEST_BLOCKING_COPY, LARGEST_COPY};
+    let modes = [
+        (SqliteJournalMode::Delete, LARGEST_BLOCKING_COPY),
+        (SqliteJournalMode::Wal, LARGEST_COPY),
+    ];
+    for (mode, expected) in modes {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, copy) = (
+            folder.path().join("large.db"),
+            folder.path().join("copy.db"),
+        );
+        let mut connection = connect(&file, mode).await;
+        sqlx::raw_sql("CREATE TABLE t (v TEXT)")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        // A hole at the end makes it large without writing it.
+        let handle = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+        handle.set_len(expected + 4096).unwrap();
+        let error = backup_sqlite(&file, &copy).await.unwrap_err();
+        assert!(
+            matches!(error, BackupError::TooLarge { limit, .. } if limit == expected),
+            "{error:?}"
+        );
+        assert!(!copy.exists());
+    }
 }

@@ -108,7 +108,10 @@ async fn fills_the_disk_and_goes_on_when_there_is_room() {
     let blob = store.put_blob(&vec![7; 400_000]).await.unwrap_err();
     assert!(matches!(blob, StoreError::Full), "{blob:?}");
     for entry in &written {
-        assert_eq!(store.log(&entry.heal).await.unwrap(), std::slice::from_ref(entry));
+        assert_eq!(
+            store.log(&entry.heal).await.unwrap(),
+            std::slice::from_ref(entry)
+        );
     }
     std::fs::remove_file(&ballast).unwrap();
     let incident = IncidentId::new("ffffffff");
