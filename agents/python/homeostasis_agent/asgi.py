@@ -240,6 +240,6 @@ def _latin(value):
 
 def _address(value):
     try:
-        return [str(value[0]), int(value[1] or 0)] if value else None
+        return [str(value[0]), int(value[1]) if value[1] is not None else None] if value else None
     except (TypeError, ValueError, IndexError):
         return None

@@ -37,7 +37,7 @@ def described(entry, budget):
     in_app = settings.in_app(code.co_filename)
     return {
         "file": settings.absolute(code.co_filename),
-        "module": module if type(module) is str else None,
+        "module": module if type(module) is str else "",
         "function": getattr(code, "co_qualname", code.co_name),
         "line": line,
         "end_line": end_line,
@@ -54,7 +54,8 @@ def described(entry, budget):
 
 
 def _position(entry, code):
-    line = entry.tb_lineno
+    # Instructions that the compiler made up have no line of their own.
+    line = entry.tb_lineno or code.co_firstlineno
     if _exact_positions and entry.tb_lasti >= 0:
         position = next(islice(code.co_positions(), entry.tb_lasti // 2, None), None)
         if position is not None and position[0] is not None:

@@ -425,10 +425,10 @@ def _text_of(value):
 def _length(value):
     kind = value["t"]
     if "len" in value:
-        return value["len"]
+        return value["len"] or 0
     if kind in ("int", "float"):
         return len(value["v"])
-    return len(value["text"]) if kind == "other" else None
+    return len(value["text"]) if kind == "other" else 0
 
 
 def _learn_value(value, work):

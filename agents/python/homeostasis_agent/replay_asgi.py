@@ -138,8 +138,9 @@ def scope_of(request, state):
         "root_path": root_path,
         "query_string": request["query"].encode("latin-1", "replace"),
         "headers": headers,
-        "client": tuple(client) if client else None,
-        "server": tuple(server) if server else None,
+        "client": (client[0], client[1] or 0) if client else None,
+        # A Unix socket has no port.
+        "server": (server[0], server[1]) if server else None,
         "state": state.copy(),
         "extensions": {},
     }

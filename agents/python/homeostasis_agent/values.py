@@ -224,24 +224,40 @@ def _known_zone(zone, datetime):
 
 
 def _subclass_or_object(value, class_, budget, depth):
-    lineage = _mro_of(class_)
-    for base, write in _containers.items():
-        if base in lineage:
-            return dict(write(value, budget, depth), **{"class": class_name(class_)})
-    if str in lineage:
-        return dict(_text(value), **{"class": class_name(class_)})
-    if int in lineage:
-        return dict(_integer(value), **{"class": class_name(class_)})
-    if float in lineage:
-        return {"t": "float", "v": float.__repr__(value), "class": class_name(class_)}
-    collections = sys.modules.get("collections")
-    if collections is not None and class_ is collections.deque:
-        return dict(_sequence("list", class_.__len__, class_.__iter__)(value, budget, depth), **{"class": class_name(class_)})
+    fields = fields_of(value, class_, budget, depth)
+    if tuple in _mro_of(class_):
+        fields.update(_named_elements(value, class_, budget, depth))
     return {
         "t": "object",
         "class": class_name(class_),
-        "fields": fields_of(value, class_, budget, depth),
-        "len": None,
+        "fields": fields,
+        "len": _native_length(value, class_),
+    }
+
+
+def _native_length(value, class_):
+    """How many elements an instance of a subclass of a built-in container holds; its own idea of that is not asked."""
+    lineage = _mro_of(class_)
+    for base in (dict, list, tuple, set, frozenset, str, bytes):
+        if base in lineage:
+            return base.__len__(value)
+    collections = sys.modules.get("collections")
+    return class_.__len__(value) if collections is not None and class_ is collections.deque else None
+
+
+def _named_elements(value, class_, budget, depth):
+    """The elements of a named tuple by their names."""
+    names = None
+    for base in _mro_of(class_):
+        names = _own_names_of(base).get("_fields")
+        if names is not None:
+            break
+    if type(names) is not tuple or depth <= 0:
+        return {}
+    return {
+        name: captured(element, budget, depth - 1)
+        for name, element in islice(zip(names, tuple.__iter__(value)), MAX_ITEMS)
+        if type(name) is str and budget.each > 0
     }
 
 

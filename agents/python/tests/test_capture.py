@@ -81,9 +81,12 @@ class Slotted:
 def test_enums_slots_and_subclasses_are_told_apart():
     assert value(Colour.RED)["text"] == "RED"
     assert value(Slotted())["fields"] == {"a": {"t": "int", "v": "1"}}
-    from collections import OrderedDict
+    from collections import OrderedDict, deque, namedtuple
 
-    assert value(OrderedDict(a=1))["class"] == "collections.OrderedDict"
+    told = {"t": "object", "class": "collections.OrderedDict", "fields": {}, "len": 1}
+    assert value(OrderedDict(a=1)) == told
+    assert value(deque([1, 2]))["len"] == 2
+    assert value(namedtuple("Point", "x y")(1, 2))["fields"] == {"x": {"t": "int", "v": "1"}, "y": {"t": "int", "v": "2"}}
 
 
 def test_limits_are_kept_and_cuts_are_marked():

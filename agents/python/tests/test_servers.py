@@ -204,7 +204,7 @@ def test_a_swap_reaches_every_worker_and_can_be_undone(serve, peer, folder):
     peer.say(command)
     peer.wait("swap_result", 5)
     states = sorted(one["state"] for one in peer.of("swap_result"))
-    assert states == ["applied"] * 4 + ["not_loaded"], states
+    assert states == ["applied"] * 4 + ["not_loaded"], [one["reason"] for one in peer.of("swap_result")]
     assert all(b"swapped" in server.get("/ok")[1] for _ in range(20))
     peer.say(
         {
