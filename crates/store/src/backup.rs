@@ -20,6 +20,9 @@ pub const LARGEST_COPY: u64 = 256 * 1024 * 1024;
 /// The largest one in another journal mode, whose writers wait for the copy.
 pub const LARGEST_BLOCKING_COPY: u64 = 16 * 1024 * 1024;
 
+/// How long a moment without a writer is waited for; waiting holds nobody up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Why a database was not copied. There is no partial copy.
 #[derive(Debug, Error)]
 pub enum BackupError {
@@ -112,7 +115,7 @@ async fn connect(file: &Path) -> Result<SqliteConnection, sqlx::Error> {
         .filename(file)
         .read_only(true)
         .create_if_missing(false)
-        .busy_timeout(Duration::from_secs(2))
+        .busy_timeout(PATIENCE)
         .disable_statement_logging()
         .connect()
         .await?;

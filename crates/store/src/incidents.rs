@@ -95,7 +95,7 @@ impl Store {
     /// The one incident whose id begins with `prefix`.
     pub async fn resolve_incident(&self, prefix: &str) -> Result<IncidentId, ResolveError> {
         let ids: Vec<String> = sqlx::query_scalar(
-            "SELECT id FROM incidents WHERE substr(id, 1, $1) = $2 ORDER BY id LIMIT 5",
+            "SELECT id FROM incidents WHERE substr(id, 1, CAST($1 AS INTEGER)) = $2 ORDER BY id LIMIT 5",
         )
         .bind(prefix.chars().count() as i64)
         .bind(prefix)

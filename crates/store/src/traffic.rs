@@ -18,8 +18,8 @@ impl Store {
         until: Timestamp,
         routes: &[(String, u64, u64)],
     ) -> Result<(), StoreError> {
-        // The agent's clock may be wrong; the later end decides only what is old.
-        let bucket = bucket_of(since.min(until));
+        // A clock that is ahead must neither make counts that stay evidence for hours nor make all others look old.
+        let bucket = bucket_of(since.min(until).min(Timestamp::now()));
         let mut transaction = self.write(Durability::Process).await?;
         for (route, requests, failed) in routes {
             sqlx::query(
@@ -53,7 +53,7 @@ impl Store {
         since: Timestamp,
     ) -> Result<(u64, u64), StoreError> {
         let (requests, failed): (i64, i64) = sqlx::query_as(
-            "SELECT COALESCE(SUM(requests), 0) AS requests, COALESCE(SUM(failed), 0) AS failed \
+            "SELECT CAST(COALESCE(SUM(requests), 0) AS BIGINT) AS requests, CAST(COALESCE(SUM(failed), 0) AS BIGINT) AS failed \
              FROM traffic WHERE service = $1 AND route = $2 AND bucket >= $3",
         )
         .bind(service)
@@ -73,7 +73,7 @@ impl Store {
         pid: u32,
     ) -> Result<(u64, u64), StoreError> {
         let (requests, failed): (i64, i64) = sqlx::query_as(
-            "SELECT COALESCE(SUM(requests), 0) AS requests, COALESCE(SUM(failed), 0) AS failed \
+            "SELECT CAST(COALESCE(SUM(requests), 0) AS BIGINT) AS requests, CAST(COALESCE(SUM(failed), 0) AS BIGINT) AS failed \
              FROM traffic WHERE service = $1 AND route = $2 AND bucket >= $3 AND pid = $4",
         )
         .bind(service)

@@ -7,6 +7,7 @@ use sqlx::{ConnectOptions, Connection};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 async fn connect(file: &Path, mode: SqliteJournalMode) -> SqliteConnection {
     let options = SqliteConnectOptions::new()
@@ -67,6 +68,8 @@ async fn copies_balance_while_written_to(mode: SqliteJournalMode) {
                     .unwrap();
                 transaction.commit().await.unwrap();
                 writes.fetch_add(1, Ordering::Relaxed);
+                // In the rollback modes a writer without any pause can keep every reader out.
+                tokio::time::sleep(Duration::from_millis(2)).await;
             }
         }
     });

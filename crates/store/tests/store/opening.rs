@@ -197,3 +197,15 @@ async fn many_may_open_a_new_store_at_once() {
     }
     assert_eq!(openers.join_all().await, [0; 8]);
 }
+
+#[tokio::test]
+async fn the_lock_ends_with_the_last_clone_of_the_handle() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_exclusive(folder.path()).await.unwrap();
+    let clone = store.clone();
+    drop(store);
+    let error = Store::open_exclusive(folder.path()).await.unwrap_err();
+    assert!(matches!(error, OpenError::Locked { .. }), "{error:?}");
+    drop(clone);
+    Store::open_exclusive(folder.path()).await.unwrap();
+}

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 pub(crate) fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_790_000_000 + second).unwrap()
+    Timestamp::from_second(1_700_000_000 + second).unwrap()
 }
 
 pub(crate) fn event(id: &str, fingerprint: &str, second: i64) -> Event {

@@ -2,6 +2,7 @@
 
 use crate::samples::at;
 use homeostasis_store::Store;
+use jiff::{SignedDuration, Timestamp};
 
 fn route(requests: u64, failed: u64) -> Vec<(String, u64, u64)> {
     vec![("POST /orders".to_string(), requests, failed)]
@@ -94,5 +95,35 @@ async fn traffic_of_more_than_a_day_ago_goes() {
     assert_eq!(
         store.traffic("shop", "POST /orders", at(0)).await.unwrap(),
         (2, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_process_whose_clock_is_ahead_does_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap();
+    let now = Timestamp::now();
+    let earlier = now - SignedDuration::from_hours(1);
+    let ahead = now + SignedDuration::from_hours(100);
+    store
+        .record_traffic("shop", 1, earlier, earlier, &route(10, 1))
+        .await
+        .unwrap();
+    store
+        .record_traffic("shop", 2, ahead, ahead, &route(5, 0))
+        .await
+        .unwrap();
+    let long_ago = now - SignedDuration::from_hours(2);
+    assert_eq!(
+        store
+            .traffic("shop", "POST /orders", long_ago)
+            .await
+            .unwrap(),
+        (15, 1)
+    );
+    let later = now + SignedDuration::from_mins(1);
+    assert_eq!(
+        store.traffic("shop", "POST /orders", later).await.unwrap(),
+        (0, 0)
     );
 }
