@@ -18,7 +18,7 @@ pub use start::start;
 pub use take_back::take_back;
 
 use homeostasis_domain::Candidate;
-use homeostasis_protocol::{StateFile, SwapAnswer, SwapFile, SwapOrder};
+use homeostasis_protocol::{StateFile, SwapAnswer, SwapFile, SwapOrder, SwapState};
 use thiserror::Error;
 
 /// Why a step did not come to its end. It may be repeated.
@@ -79,6 +79,10 @@ fn verified<'a>(
             answer.reason.clone()
         };
         return Err(StepError::Process { pid, reason });
+    }
+    if answer.state == SwapState::NotLoaded {
+        // It has none of the files yet, and will read them from disk.
+        return Ok(());
     }
     for (path, sha256) in want {
         let there = answer.files.iter().find(|file| file.path == path);
