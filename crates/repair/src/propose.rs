@@ -6,7 +6,9 @@ use crate::strategies::rules::conditions;
 use crate::strategies::rules::context::{Captured, Context};
 use crate::strategies::rules::{apply, text};
 use homeostasis_domain::diagnosis::Cause;
-use homeostasis_domain::{Candidate, CandidateOrigin, Capsule, Diagnosis, FileEdit, Hypothesis};
+use homeostasis_domain::{
+    Candidate, CandidateOrigin, Capsule, Diagnosis, FileEdit, Hypothesis, Safety,
+};
 use homeostasis_rulepack::load::FAILING;
 use homeostasis_rulepack::{Fix, Pack, Rule};
 use homeostasis_syntax::Source;
@@ -43,6 +45,8 @@ pub fn propose(input: &Input<'_>) -> Proposal {
     let mut proposal = Proposal::default();
     let sources = parse(input);
     let mut found: Vec<(Candidate, usize)> = Vec::new();
+    // A likelier explanation outside the code makes every edit doubtful.
+    let mut doubtful = false;
     for (rank, hypothesis) in input.diagnosis.hypotheses.iter().enumerate() {
         match in_reach(hypothesis) {
             Ok(()) => from_hypothesis(
@@ -50,10 +54,14 @@ pub fn propose(input: &Input<'_>) -> Proposal {
                 hypothesis,
                 rank,
                 &sources,
+                doubtful,
                 &mut found,
                 &mut proposal.declined,
             ),
-            Err(reason) => proposal.declined.push(reason),
+            Err(reason) => {
+                doubtful = true;
+                proposal.declined.push(reason);
+            }
         }
     }
     found.sort_by(|(a, changed_a), (b, changed_b)| {
@@ -126,6 +134,7 @@ fn from_hypothesis(
     hypothesis: &Hypothesis,
     rank: usize,
     sources: &BTreeMap<String, Source>,
+    doubtful: bool,
     found: &mut Vec<(Candidate, usize)>,
     declined: &mut Vec<String>,
 ) {
@@ -192,7 +201,14 @@ fn from_hypothesis(
                 continue;
             }
             match candidate(&context, rule, fix, rank) {
-                Ok(made) => found.push(made),
+                Ok((mut made, changed)) => {
+                    if doubtful {
+                        made.safety = made.safety.min(Safety::Unsafe);
+                        made.rationale
+                            .push_str(" A likelier explanation lies outside the code.");
+                    }
+                    found.push((made, changed));
+                }
                 Err(reason) => declined.push(format!("{} ({}): {reason}", rule.id, fix.id)),
             }
         }

@@ -374,7 +374,9 @@ fn tried(context: &Context<'_>, attempt: &Try, refusal: &str) -> Result<Vec<Chan
         several => format!("except ({}):", several.join(", ")),
     };
     let handler = [except, format!("    {refusal}")];
-    if wraps_cleanly(&statement) && !style::shares_its_line(context.source, &statement) {
+    if wraps_cleanly(&statement, &context.failing)
+        && !style::shares_its_line(context.source, &statement)
+    {
         return wrapped(context.source, &statement, &handler);
     }
     let placement = placement?;
@@ -406,8 +408,8 @@ fn tried(context: &Context<'_>, attempt: &Try, refusal: &str) -> Result<Vec<Chan
     )?])
 }
 
-/// A statement whose only calls are parsing and reading: then whatever it raises is about what it parses.
-fn wraps_cleanly(statement: &Node<'_>) -> bool {
+/// A statement that does nothing but parse and keep the result: then whatever it raises is about what it parses.
+fn wraps_cleanly(statement: &Node<'_>, failing: &Node<'_>) -> bool {
     let bare = match statement.kind().as_ref() {
         "expression_statement" => statement.named_children().next().is_some_and(|only| {
             only.kind() == "assignment"
@@ -415,13 +417,44 @@ fn wraps_cleanly(statement: &Node<'_>) -> bool {
         }),
         _ => false,
     };
-    bare && statement.dfs().all(|node| match node.kind().as_ref() {
-        "call" => node.field("function").is_some_and(|callee| {
-            purity::is_parser(&callee.text()) || purity::is_repeatable(&node)
-        }),
-        "lambda" | "named_expression" | "yield" => false,
-        _ => true,
-    })
+    let around = place::outward(failing)
+        .skip(1)
+        .take_while(|outer| outer.kind() != "assignment")
+        .all(|outer| match outer.kind().as_ref() {
+            "parenthesized_expression"
+            | "conditional_expression"
+            | "boolean_operator"
+            | "list_comprehension"
+            | "set_comprehension"
+            | "dictionary_comprehension"
+            | "generator_expression"
+            | "pair"
+            | "list"
+            | "tuple"
+            | "argument_list"
+            | "await" => true,
+            "call" => outer.field("function").is_some_and(|callee| {
+                [
+                    "list", "tuple", "set", "sorted", "sum", "dict", "min", "max",
+                ]
+                .contains(&callee.text().as_ref())
+            }),
+            _ => false,
+        });
+    bare && around
+        && statement.dfs().all(|node| match node.kind().as_ref() {
+            "call" if node.range() == failing.range() => true,
+            "call" => {
+                let holds_it = node.range().start <= failing.range().start
+                    && failing.range().end <= node.range().end;
+                let parses = node
+                    .field("function")
+                    .is_some_and(|callee| purity::is_parser(&callee.text()));
+                !parses && (holds_it || purity::is_repeatable(&node))
+            }
+            "lambda" | "named_expression" | "yield" => false,
+            _ => true,
+        })
 }
 
 /// `try:` around a whole statement, which moves one level in.
