@@ -2,6 +2,7 @@
 
 use crate::Input;
 use crate::chain::{self, Chosen};
+use crate::evaluate::Known;
 use homeostasis_domain::capsule::{Exception, Frame};
 use homeostasis_syntax::{Node, Source};
 use sha2::{Digest, Sha256};
@@ -47,6 +48,14 @@ pub(crate) struct Spot<'c> {
     pub(crate) source: &'c Source,
     /// Whether the file is still what ran.
     pub(crate) trust: Trust,
+    known: Known<'c>,
+}
+
+impl<'c> Spot<'c> {
+    /// What values of its expressions are read from.
+    pub(crate) fn known(&self) -> &Known<'c> {
+        &self.known
+    }
 }
 
 impl<'a> Case<'a> {
@@ -99,6 +108,10 @@ impl<'a> Case<'a> {
             frame,
             source,
             trust: trust(frame, source),
+            known: Known {
+                frame,
+                request: self.input.capsule.request.as_ref(),
+            },
         })
     }
 

@@ -1,21 +1,31 @@
 //! The value an expression had, read from captured values; it computes only what cannot run the program's code.
 
-use homeostasis_domain::capsule::Frame;
+use crate::origin::request;
+use homeostasis_domain::capsule::{Frame, Request};
 use homeostasis_domain::value::Value;
 use homeostasis_syntax::{Node, literal};
 
 /// Expressions nested deeper than this are not followed.
 const DEEPEST: usize = 40;
 
+/// What values are read from.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The frame the expression was evaluated in.
+    pub frame: &'a Frame,
+    /// The request that was being answered.
+    pub request: Option<&'a Request>,
+}
+
 /// The value of the expression in this frame, as far as the capsule tells.
 ///
 /// Values are those at the instant of the failure: a name that was bound again since an earlier statement has its last
 /// value, which is the right one for the failing expression itself. `None` means that it could not be told.
-pub fn evaluate(node: &Node<'_>, frame: &Frame) -> Option<Value> {
-    value_of(node, frame, DEEPEST)
+pub fn evaluate(node: &Node<'_>, known: &Known<'_>) -> Option<Value> {
+    value_of(node, known, DEEPEST)
 }
 
-fn value_of(node: &Node<'_>, frame: &Frame, depth: usize) -> Option<Value> {
+fn value_of(node: &Node<'_>, known: &Known<'_>, depth: usize) -> Option<Value> {
     let depth = depth.checked_sub(1)?;
     match node.kind().as_ref() {
         "none" => Some(Value::None),
@@ -32,28 +42,35 @@ fn value_of(node: &Node<'_>, frame: &Frame, depth: usize) -> Option<Value> {
         }
         "identifier" => {
             let name = node.text();
-            frame
+            known
+                .frame
                 .locals
                 .get(name.as_ref())
-                .or_else(|| frame.globals.get(name.as_ref()))
+                .or_else(|| known.frame.globals.get(name.as_ref()))
                 .cloned()
         }
-        "parenthesized_expression" => value_of(&node.named_children().next()?, frame, depth),
-        "named_expression" => value_of(&node.field("name")?, frame, depth),
-        "attribute" => attribute(
-            &value_of(&node.field("object")?, frame, depth)?,
-            &node.field("attribute")?.text(),
-        ),
+        "parenthesized_expression" => value_of(&node.named_children().next()?, known, depth),
+        "named_expression" => value_of(&node.field("name")?, known, depth),
+        "attribute" => {
+            if let Some(member) = of_request(node, known) {
+                return request::member(known.request?, &member);
+            }
+            attribute(
+                &value_of(&node.field("object")?, known, depth)?,
+                &node.field("attribute")?.text(),
+            )
+        }
+        "await" => value_of(&node.named_children().next()?, known, depth),
         "subscript" => {
-            let object = value_of(&node.field("value")?, frame, depth)?;
-            let key = value_of(&only(node.field_children("subscript"))?, frame, depth)?;
+            let object = value_of(&node.field("value")?, known, depth)?;
+            let key = value_of(&only(node.field_children("subscript"))?, known, depth)?;
             match lookup(&object, &key) {
                 Lookup::Found(value) => Some(value),
                 Lookup::Missing | Lookup::Unknown => None,
             }
         }
         "unary_operator" => {
-            let operand = number(&value_of(&node.field("argument")?, frame, depth)?)?;
+            let operand = number(&value_of(&node.field("argument")?, known, depth)?)?;
             match node.field("operator")?.text().as_ref() {
                 "-" => Some(operand.negated()),
                 "+" => Some(operand.value()),
@@ -61,16 +78,24 @@ fn value_of(node: &Node<'_>, frame: &Frame, depth: usize) -> Option<Value> {
             }
         }
         "binary_operator" => {
-            let left = number(&value_of(&node.field("left")?, frame, depth)?)?;
-            let right = number(&value_of(&node.field("right")?, frame, depth)?)?;
-            arithmetic(&node.field("operator")?.text(), left, right)
+            let left = value_of(&node.field("left")?, known, depth)?;
+            let right = value_of(&node.field("right")?, known, depth)?;
+            let operator = node.field("operator")?;
+            match (&left, &right) {
+                (Value::Str { v: a, .. }, Value::Str { v: b, .. })
+                    if operator.text() == "+" && whole(&left) && whole(&right) =>
+                {
+                    Some(crate::message::string(&format!("{a}{b}")))
+                }
+                _ => arithmetic(&operator.text(), number(&left)?, number(&right)?),
+            }
         }
         "list" | "tuple" => {
             let items: Vec<Value> = node
                 .named_children()
                 .filter(|child| child.kind() != "comment")
                 .take(50)
-                .map(|child| value_of(&child, frame, depth))
+                .map(|child| value_of(&child, known, depth))
                 .collect::<Option<_>>()?;
             let len = items.len() as u64;
             Some(if node.kind() == "list" {
@@ -79,9 +104,14 @@ fn value_of(node: &Node<'_>, frame: &Frame, depth: usize) -> Option<Value> {
                 Value::Tuple { items, len }
             })
         }
-        "call" => call(node, frame, depth),
+        "call" => call(node, known, depth),
         _ => None,
     }
+}
+
+/// True for a text that was captured to its end, and is not long.
+fn whole(value: &Value) -> bool {
+    matches!(value, Value::Str { v, len } if v.len() <= 10_000 && v.chars().count() as u64 == *len)
 }
 
 /// What looking something up in a captured container gave.
@@ -170,6 +200,32 @@ pub fn equal(a: &Value, b: &Value) -> bool {
     }
 }
 
+/// The member of a framework's request object that an attribute names (`args` of `request.args`), when its object is one.
+fn of_request(attribute: &Node<'_>, known: &Known<'_>) -> Option<String> {
+    known.request?;
+    let object = attribute
+        .field("object")
+        .filter(|object| object.kind() == "identifier")?;
+    let name = object.text();
+    let is_one = match known.frame.locals.get(name.as_ref()) {
+        Some(Value::Object { class, .. } | Value::Cut { class }) => {
+            class.ends_with("Request")
+                && ["starlette.", "fastapi.", "django.", "werkzeug.", "flask."]
+                    .iter()
+                    .any(|start| class.starts_with(start))
+        }
+        Some(_) => false,
+        None => name == "request" && !known.frame.globals.contains_key("request"),
+    };
+    is_one
+        .then(|| {
+            attribute
+                .field("attribute")
+                .map(|member| member.text().into_owned())
+        })
+        .flatten()
+}
+
 fn attribute(object: &Value, name: &str) -> Option<Value> {
     match object {
         Value::Object { .. } => object.get(name),
@@ -177,7 +233,7 @@ fn attribute(object: &Value, name: &str) -> Option<Value> {
     }
 }
 
-fn call(node: &Node<'_>, frame: &Frame, depth: usize) -> Option<Value> {
+fn call(node: &Node<'_>, known: &Known<'_>, depth: usize) -> Option<Value> {
     let function = node.field("function")?;
     let arguments: Vec<Node<'_>> = node
         .field("arguments")?
@@ -186,10 +242,10 @@ fn call(node: &Node<'_>, frame: &Frame, depth: usize) -> Option<Value> {
         .take(4)
         .collect();
     match function.kind().as_ref() {
-        "identifier" if !frame.locals.contains_key(function.text().as_ref()) => {
+        "identifier" if !known.frame.locals.contains_key(function.text().as_ref()) => {
             let argument = value_of(
                 arguments.first().filter(|_| arguments.len() == 1)?,
-                frame,
+                known,
                 depth,
             )?;
             match function.text().as_ref() {
@@ -209,12 +265,18 @@ fn call(node: &Node<'_>, frame: &Frame, depth: usize) -> Option<Value> {
             }
         }
         "attribute" => {
-            let object = value_of(&function.field("object")?, frame, depth)?;
+            if let Some(member) = of_request(&function, known) {
+                let reads = matches!(member.as_str(), "get_json" | "json" | "form");
+                return reads
+                    .then(|| request::member(known.request?, &member))
+                    .flatten();
+            }
+            let object = value_of(&function.field("object")?, known, depth)?;
             method(
                 &object,
                 &function.field("attribute")?.text(),
                 &arguments,
-                frame,
+                known,
                 depth,
             )
         }
@@ -227,16 +289,16 @@ fn method(
     object: &Value,
     name: &str,
     arguments: &[Node<'_>],
-    frame: &Frame,
+    known: &Known<'_>,
     depth: usize,
 ) -> Option<Value> {
     match (object, name, arguments) {
         (Value::Dict { .. }, "get", [key, rest @ ..]) => {
-            let key = value_of(key, frame, depth)?;
+            let key = value_of(key, known, depth)?;
             match lookup(object, &key) {
                 Lookup::Found(value) => Some(value),
                 Lookup::Missing => match rest.first() {
-                    Some(default) => value_of(default, frame, depth),
+                    Some(default) => value_of(default, known, depth),
                     None => Some(Value::None),
                 },
                 Lookup::Unknown => None,
@@ -254,7 +316,7 @@ fn method(
             _ => None,
         },
         (Value::Str { v, len }, "split", [separator]) if v.chars().count() as u64 == *len => {
-            let separator = value_of(separator, frame, depth)?;
+            let separator = value_of(separator, known, depth)?;
             let separator = separator.as_str().filter(|text| !text.is_empty())?;
             let items: Vec<Value> = v.split(separator).map(crate::message::string).collect();
             let len = items.len() as u64;
@@ -397,7 +459,11 @@ mod tests {
         .unwrap();
         let source = Source::python(expression).unwrap();
         let node = source.exactly(0..expression.len()).unwrap();
-        let found = evaluate(&node, &frame).map(|value| value.display(80));
+        let known = Known {
+            frame: &frame,
+            request: None,
+        };
+        let found = evaluate(&node, &known).map(|value| value.display(80));
         assert_eq!(found.as_deref(), expected, "{expression}");
     }
 

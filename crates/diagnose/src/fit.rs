@@ -1,8 +1,7 @@
 //! Whether an expression can have raised a complaint, and which of its parts play which role; one node at a time.
 
-use crate::evaluate::{self, Lookup, evaluate};
+use crate::evaluate::{self, Known, Lookup, evaluate};
 use crate::message::{CallProblem, Complaint, Shape};
-use homeostasis_domain::capsule::Frame;
 use homeostasis_domain::value::Value;
 use homeostasis_syntax::{Node, scope};
 use std::ops::Range;
@@ -49,13 +48,13 @@ impl<'t> Fit<'t> {
         self
     }
 
-    fn with(mut self, role: &'static str, node: &Node<'t>, frame: &Frame) -> Self {
+    fn with(mut self, role: &'static str, node: &Node<'t>, known: &Known<'_>) -> Self {
         self.parts.push(Part {
             role,
             node: Some(node.clone()),
             text: node.text().into_owned(),
             range: node.range(),
-            value: evaluate(node, frame),
+            value: evaluate(node, known),
         });
         self
     }
@@ -108,7 +107,11 @@ pub(crate) fn is_of_type(value: &Value, name: &str) -> bool {
 }
 
 /// Fits a complaint to a node; `None` when such an expression cannot raise it.
-pub(crate) fn fit<'t>(complaint: &Complaint, node: &Node<'t>, frame: &Frame) -> Option<Fit<'t>> {
+pub(crate) fn fit<'t>(
+    complaint: &Complaint,
+    node: &Node<'t>,
+    known: &Known<'_>,
+) -> Option<Fit<'t>> {
     match &complaint.shape {
         Shape::Subscript {
             container,
@@ -116,7 +119,7 @@ pub(crate) fn fit<'t>(complaint: &Complaint, node: &Node<'t>, frame: &Frame) -> 
             key_type,
         } => subscript(
             node,
-            frame,
+            known,
             complaint.class,
             container.as_deref(),
             key.as_ref(),
@@ -126,58 +129,58 @@ pub(crate) fn fit<'t>(complaint: &Complaint, node: &Node<'t>, frame: &Frame) -> 
             owner,
             attribute,
             module,
-        } => attribute_of(node, frame, owner.as_deref().filter(|_| !module), attribute),
+        } => attribute_of(node, known, owner.as_deref().filter(|_| !module), attribute),
         Shape::Name(name) => (node.kind() == "identifier"
             && node.text() == name.as_str()
             && scope::stands_for_a_name(node))
-        .then(|| Fit::new(node).with("name", node, frame)),
-        Shape::Call { callee, problem } => call(node, frame, callee.as_deref(), problem),
+        .then(|| Fit::new(node).with("name", node, known)),
+        Shape::Call { callee, problem } => call(node, known, callee.as_deref(), problem),
         Shape::Operator {
             operator,
             left,
             right,
-        } => operation(node, frame, operator, left.as_deref(), right.as_deref()),
-        Shape::Division => division(node, frame),
+        } => operation(node, known, operator, left.as_deref(), right.as_deref()),
+        Shape::Division => division(node, known),
         Shape::Conversion {
             text,
             to,
             type_name,
         } => conversion(
             node,
-            frame,
+            known,
             complaint.class,
             text.as_deref(),
             to.as_deref(),
             type_name.as_deref(),
         ),
-        Shape::Iteration(type_name) => iteration(node, frame, type_name.as_deref()),
-        Shape::Unpacking(type_name) => unpacking(node, frame, type_name.as_deref()),
-        Shape::Use(type_name) => used(node, frame, type_name.as_deref()),
+        Shape::Iteration(type_name) => iteration(node, known, type_name.as_deref()),
+        Shape::Unpacking(type_name) => unpacking(node, known, type_name.as_deref()),
+        Shape::Use(type_name) => used(node, known, type_name.as_deref()),
         Shape::Anything => None,
     }
 }
 
 /// Any call or expression at a known position, when nothing is known about the form.
-pub(crate) fn whole<'t>(node: &Node<'t>, frame: &Frame) -> Fit<'t> {
+pub(crate) fn whole<'t>(node: &Node<'t>, known: &Known<'_>) -> Fit<'t> {
     let fit = Fit::new(node).rarely();
     match node.kind().as_ref() {
-        "call" => with_call_parts(fit, node, frame, "argument"),
+        "call" => with_call_parts(fit, node, known, "argument"),
         "attribute" => match (node.field("object"), node.field("attribute")) {
             (Some(object), Some(attribute)) => {
-                fit.with("object", &object, frame)
-                    .with("attribute", &attribute, frame)
+                fit.with("object", &object, known)
+                    .with("attribute", &attribute, known)
             }
             _ => fit,
         },
         "subscript" => match (node.field("value"), node.field("subscript")) {
             (Some(object), Some(key)) => {
-                fit.with("object", &object, frame).with("key", &key, frame)
+                fit.with("object", &object, known).with("key", &key, known)
             }
             _ => fit,
         },
         "binary_operator" => match (node.field("left"), node.field("right")) {
             (Some(left), Some(right)) => {
-                fit.with("left", &left, frame).with("right", &right, frame)
+                fit.with("left", &left, known).with("right", &right, known)
             }
             _ => fit,
         },
@@ -188,15 +191,15 @@ pub(crate) fn whole<'t>(node: &Node<'t>, frame: &Frame) -> Fit<'t> {
 fn with_call_parts<'t>(
     fit: Fit<'t>,
     node: &Node<'t>,
-    frame: &Frame,
+    known: &Known<'_>,
     role: &'static str,
 ) -> Fit<'t> {
     let Some(function) = node.field("function") else {
         return fit;
     };
-    let mut fit = fit.with("callee", &function, frame);
+    let mut fit = fit.with("callee", &function, known);
     for argument in arguments(node).iter().take(8) {
-        fit = fit.with(role, &argument.value, frame);
+        fit = fit.with(role, &argument.value, known);
     }
     fit
 }
@@ -217,7 +220,7 @@ const LOOKING_UP: &[&str] = &[
 
 fn subscript<'t>(
     node: &Node<'t>,
-    frame: &Frame,
+    known: &Known<'_>,
     class: &str,
     container: Option<&str>,
     key: Option<&Value>,
@@ -259,7 +262,7 @@ fn subscript<'t>(
         return None;
     }
     let mut fit = Fit::new(node)
-        .with("object", &object, frame)
+        .with("object", &object, known)
         .typed("object", container);
     fit.likelihood = likelihood;
     let sequence = matches!(
@@ -274,7 +277,7 @@ fn subscript<'t>(
     let [single] = subscripts.as_slice() else {
         return Some(with_several(fit, &subscripts, role));
     };
-    fit = fit.with(role, single, frame).typed(role, key_type);
+    fit = fit.with(role, single, known).typed(role, key_type);
     let asked = fit.value(role).cloned();
     if let (Some(expected), Some(asked)) = (key, &asked) {
         let agrees = evaluate::equal(expected, asked);
@@ -339,7 +342,7 @@ fn with_several<'t>(mut fit: Fit<'t>, nodes: &[Node<'t>], role: &'static str) ->
 
 fn attribute_of<'t>(
     node: &Node<'t>,
-    frame: &Frame,
+    known: &Known<'_>,
     owner: Option<&str>,
     attribute: &str,
 ) -> Option<Fit<'t>> {
@@ -350,9 +353,9 @@ fn attribute_of<'t>(
             let object = node.field("object")?;
             Some(
                 Fit::new(node)
-                    .with("object", &object, frame)
+                    .with("object", &object, known)
                     .typed("object", owner)
-                    .with("attribute", &name, frame),
+                    .with("attribute", &name, known),
             )
         }
         "call" => {
@@ -361,11 +364,11 @@ fn attribute_of<'t>(
             let given = arguments(node);
             let (object, name) = (given.first()?, given.get(1)?);
             let agrees =
-                evaluate(&name.value, frame).map(|value| value.as_str() == Some(attribute));
+                evaluate(&name.value, known).map(|value| value.as_str() == Some(attribute));
             let mut fit = Fit::new(node)
-                .with("object", &object.value, frame)
+                .with("object", &object.value, known)
                 .typed("object", owner)
-                .with("attribute", &name.value, frame);
+                .with("attribute", &name.value, known);
             fit.likelihood = 1;
             fit.weigh(agrees, "the attribute's name was captured".into());
             Some(fit)
@@ -439,7 +442,7 @@ pub(crate) fn last_name(callee: &Node<'_>) -> String {
 
 fn call<'t>(
     node: &Node<'t>,
-    frame: &Frame,
+    known: &Known<'_>,
     callee: Option<&str>,
     problem: &CallProblem,
 ) -> Option<Fit<'t>> {
@@ -448,7 +451,7 @@ fn call<'t>(
         return None;
     }
     let function = node.field("function")?;
-    let mut fit = Fit::new(node).with("callee", &function, frame);
+    let mut fit = Fit::new(node).with("callee", &function, known);
     if let CallProblem::NotCallable(type_name) = problem {
         return Some(fit.typed("callee", Some(type_name)));
     }
@@ -491,7 +494,7 @@ fn call<'t>(
                 .find(|argument| argument.keyword.as_deref() == Some(name))
             {
                 Some(argument) => {
-                    fit.parts.push(argument_part(argument, frame));
+                    fit.parts.push(argument_part(argument, known));
                     fit.weigh(Some(true), format!("the call gives `{name}`"));
                 }
                 None if given.iter().any(|argument| argument.stars == 2) => {}
@@ -506,7 +509,7 @@ fn call<'t>(
                 .iter()
                 .rfind(|argument| argument.keyword.is_none() && argument.stars < 2)
             {
-                fit.parts.push(argument_part(argument, frame));
+                fit.parts.push(argument_part(argument, known));
             }
         }
         CallProblem::Number | CallProblem::NotCallable(_) => {}
@@ -514,13 +517,13 @@ fn call<'t>(
     Some(fit)
 }
 
-fn argument_part<'t>(argument: &Argument<'t>, frame: &Frame) -> Part<'t> {
+fn argument_part<'t>(argument: &Argument<'t>, known: &Known<'_>) -> Part<'t> {
     Part {
         role: "argument",
         node: Some(argument.value.clone()),
         text: argument.node.text().into_owned(),
         range: argument.node.range(),
-        value: evaluate(&argument.value, frame),
+        value: evaluate(&argument.value, known),
     }
 }
 
@@ -545,7 +548,7 @@ const COMPARING: &[&str] = &[
 
 fn operation<'t>(
     node: &Node<'t>,
-    frame: &Frame,
+    known: &Known<'_>,
     operator: &str,
     left_type: Option<&str>,
     right_type: Option<&str>,
@@ -557,9 +560,9 @@ fn operation<'t>(
             (operator.is_empty() || written.trim_end_matches('=') == plain).then_some(())?;
             Some(
                 Fit::new(node)
-                    .with("left", &node.field("left")?, frame)
+                    .with("left", &node.field("left")?, known)
                     .typed("left", left_type)
-                    .with("right", &node.field("right")?, frame)
+                    .with("right", &node.field("right")?, known)
                     .typed("right", right_type),
             )
         }
@@ -567,7 +570,7 @@ fn operation<'t>(
             (node.field("operator")?.text() == operator).then_some(())?;
             Some(
                 Fit::new(node)
-                    .with("right", &node.field("argument")?, frame)
+                    .with("right", &node.field("argument")?, known)
                     .typed("right", right_type),
             )
         }
@@ -589,9 +592,9 @@ fn operation<'t>(
                 .windows(2)
                 .map(|pair| {
                     Fit::new(node)
-                        .with("left", &pair[0], frame)
+                        .with("left", &pair[0], known)
                         .typed("left", left_type)
-                        .with("right", &pair[1], frame)
+                        .with("right", &pair[1], known)
                         .typed("right", right_type)
                 })
                 .max_by_key(Fit::score)
@@ -601,7 +604,7 @@ fn operation<'t>(
             COMPARING
                 .contains(&last_name(&function).as_str())
                 .then_some(())?;
-            let mut fit = with_call_parts(Fit::new(node), node, frame, "argument");
+            let mut fit = with_call_parts(Fit::new(node), node, known, "argument");
             fit.likelihood = 1;
             Some(fit)
         }
@@ -609,7 +612,7 @@ fn operation<'t>(
     }
 }
 
-fn division<'t>(node: &Node<'t>, frame: &Frame) -> Option<Fit<'t>> {
+fn division<'t>(node: &Node<'t>, known: &Known<'_>) -> Option<Fit<'t>> {
     let (dividend, divisor, likelihood) = match node.kind().as_ref() {
         "binary_operator" | "augmented_assignment" => {
             let operator = node.field("operator")?;
@@ -640,8 +643,8 @@ fn division<'t>(node: &Node<'t>, frame: &Frame) -> Option<Fit<'t>> {
         _ => return None,
     };
     let mut fit = Fit::new(node)
-        .with("dividend", &dividend, frame)
-        .with("divisor", &divisor, frame);
+        .with("dividend", &dividend, known)
+        .with("divisor", &divisor, known);
     fit.likelihood = likelihood;
     if likelihood > 0 {
         let zero = fit.value("divisor").and_then(evaluate::is_zero);
@@ -680,7 +683,7 @@ const PARSERS: &[&str] = &[
 
 fn conversion<'t>(
     node: &Node<'t>,
-    frame: &Frame,
+    known: &Known<'_>,
     class: &str,
     text: Option<&str>,
     to: Option<&str>,
@@ -697,7 +700,7 @@ fn conversion<'t>(
     } else {
         "argument"
     };
-    let mut fit = Fit::new(node).with("callee", &function, frame);
+    let mut fit = Fit::new(node).with("callee", &function, known);
     fit.likelihood = match to {
         Some(to) if to.rsplit('.').next() == Some(name.as_str()) => 4,
         Some(_) => 1,
@@ -708,12 +711,12 @@ fn conversion<'t>(
         && let Some(object) = function.field("object")
         && !parser
     {
-        fit = fit.with("object", &object, frame);
+        fit = fit.with("object", &object, known);
     }
     let mut given: Vec<(Argument<'t>, Option<Value>)> = arguments(node)
         .into_iter()
         .map(|argument| {
-            let value = evaluate(&argument.value, frame);
+            let value = evaluate(&argument.value, known);
             (argument, value)
         })
         .collect();
@@ -814,7 +817,7 @@ const GOING_THROUGH: &[&str] = &[
     "from_iterable",
 ];
 
-fn iteration<'t>(node: &Node<'t>, frame: &Frame, type_name: Option<&str>) -> Option<Fit<'t>> {
+fn iteration<'t>(node: &Node<'t>, known: &Known<'_>, type_name: Option<&str>) -> Option<Fit<'t>> {
     if let Some(parent) = node.parent() {
         let is_iterated = matches!(parent.kind().as_ref(), "for_statement" | "for_in_clause")
             && parent
@@ -825,7 +828,7 @@ fn iteration<'t>(node: &Node<'t>, frame: &Frame, type_name: Option<&str>) -> Opt
         if is_iterated || is_starred {
             return Some(
                 Fit::new(node)
-                    .with("object", node, frame)
+                    .with("object", node, known)
                     .typed("object", type_name),
             );
         }
@@ -843,9 +846,9 @@ fn iteration<'t>(node: &Node<'t>, frame: &Frame, type_name: Option<&str>) -> Opt
         .take(6)
         .map(|argument| {
             Fit::new(node)
-                .with("object", &argument.value, frame)
+                .with("object", &argument.value, known)
                 .typed("object", type_name)
-                .with("callee", &function, frame)
+                .with("callee", &function, known)
         })
         .collect();
     // The first argument wins where values do not tell.
@@ -853,7 +856,7 @@ fn iteration<'t>(node: &Node<'t>, frame: &Frame, type_name: Option<&str>) -> Opt
     fits.into_iter().max_by_key(Fit::score)
 }
 
-fn unpacking<'t>(node: &Node<'t>, frame: &Frame, type_name: Option<&str>) -> Option<Fit<'t>> {
+fn unpacking<'t>(node: &Node<'t>, known: &Known<'_>, type_name: Option<&str>) -> Option<Fit<'t>> {
     let (target, value) = match node.kind().as_ref() {
         "assignment" | "for_statement" | "for_in_clause" => {
             (node.field("left")?, node.field("right")?)
@@ -868,7 +871,7 @@ fn unpacking<'t>(node: &Node<'t>, frame: &Frame, type_name: Option<&str>) -> Opt
     let loops = node.kind() != "assignment";
     let expected = type_name.filter(|_| !loops);
     let mut fit = Fit::new(&value)
-        .with("object", &value, frame)
+        .with("object", &value, known)
         .typed("object", expected);
     let wanted = target.named_children().count() as u64;
     if !loops
@@ -880,10 +883,10 @@ fn unpacking<'t>(node: &Node<'t>, frame: &Frame, type_name: Option<&str>) -> Opt
             format!("the value was captured with {length} elements, {wanted} are wanted"),
         );
     }
-    Some(fit.with("target", &target, frame))
+    Some(fit.with("target", &target, known))
 }
 
-fn used<'t>(node: &Node<'t>, frame: &Frame, type_name: Option<&str>) -> Option<Fit<'t>> {
+fn used<'t>(node: &Node<'t>, known: &Known<'_>, type_name: Option<&str>) -> Option<Fit<'t>> {
     let parent = node.parent()?;
     let is_used = match parent.kind().as_ref() {
         "with_item" | "await" => true,
@@ -900,7 +903,7 @@ fn used<'t>(node: &Node<'t>, frame: &Frame, type_name: Option<&str>) -> Option<F
     };
     is_used.then(|| {
         Fit::new(node)
-            .with("object", node, frame)
+            .with("object", node, known)
             .typed("object", type_name)
     })
 }

@@ -1,7 +1,7 @@
 //! Finds the expression that raised a complaint: by the exact position where the interpreter tells, else on its line.
 
 use crate::case::Spot;
-use crate::evaluate::evaluate;
+use crate::evaluate::{Known, evaluate};
 use crate::fit::{self, Fit};
 use crate::message::{Complaint, Shape};
 use homeostasis_domain::value::Value;
@@ -54,14 +54,23 @@ fn with_element<'c>(spot: &Spot<'c>, complaint: &Complaint, found: Found<'c>) ->
     {
         return found;
     }
-    let Some(Value::List { items, .. } | Value::Tuple { items, .. }) = evaluate(&right, spot.frame)
+    let Some(Value::List { items, .. } | Value::Tuple { items, .. }) =
+        evaluate(&right, spot.known())
     else {
         return found;
     };
     let mut frame = spot.frame.clone();
     for item in items {
         frame.locals.insert(left.text().into_owned(), item);
-        let fitting = fit::fit(complaint, &found.fit.node, &frame).filter(|fit| {
+        let fitting = fit::fit(
+            complaint,
+            &found.fit.node,
+            &Known {
+                frame: &frame,
+                ..*spot.known()
+            },
+        )
+        .filter(|fit| {
             fit.contradictions.is_empty() && fit.agreements.len() > found.fit.agreements.len()
         });
         if let Some(fit) = fitting {
@@ -107,7 +116,7 @@ fn by_position<'c>(
         best(
             nodes
                 .iter()
-                .filter_map(|node| fit::fit(complaint, node, spot.frame))
+                .filter_map(|node| fit::fit(complaint, node, spot.known()))
                 .collect(),
         )
         .map(|(fit, _)| fit)
@@ -184,7 +193,7 @@ fn by_position<'c>(
         );
     }
     found(
-        fit::whole(&at, spot.frame),
+        fit::whole(&at, spot.known()),
         0.45,
         "The interpreter reported the exact position; the form of the expression says no more.",
     )
@@ -208,8 +217,8 @@ fn called<'c>(node: &Node<'c>, complaint: &Complaint, spot: &Spot<'c>) -> Fit<'c
             type_name,
         },
     };
-    let mut fit =
-        fit::fit(&as_conversion, node, spot.frame).unwrap_or_else(|| fit::whole(node, spot.frame));
+    let mut fit = fit::fit(&as_conversion, node, spot.known())
+        .unwrap_or_else(|| fit::whole(node, spot.known()));
     // The value may be deep inside an argument, so that one of another type speaks against nothing.
     fit.contradictions.clear();
     fit
@@ -263,7 +272,7 @@ fn by_line<'c>(spot: &Spot<'c>, complaint: &Complaint, below: Option<&str>) -> O
     }
     let mut fits: Vec<Fit<'c>> = nodes
         .iter()
-        .filter_map(|node| fit::fit(complaint, node, spot.frame))
+        .filter_map(|node| fit::fit(complaint, node, spot.known()))
         .collect();
     if let Some(below) = below {
         // Only what can have called that function is left.
@@ -296,7 +305,7 @@ fn by_line<'c>(spot: &Spot<'c>, complaint: &Complaint, below: Option<&str>) -> O
     if fits.is_empty() && matches!(complaint.shape, Shape::Unpacking(_)) {
         // The loop whose target takes elements apart begins before its header's line when decorated by `async`.
         let statement = nodes.first().and_then(place::statement)?;
-        fits.extend(fit::fit(complaint, &statement, spot.frame));
+        fits.extend(fit::fit(complaint, &statement, spot.known()));
     }
     if let Some((fit, rivals)) = best(fits) {
         let certainty = match (
@@ -326,7 +335,7 @@ fn by_line<'c>(spot: &Spot<'c>, complaint: &Complaint, below: Option<&str>) -> O
     let calls: Vec<&Node<'c>> = nodes.iter().filter(|node| node.kind() == "call").collect();
     let only = match calls.as_slice() {
         [call] => called(call, complaint, spot),
-        _ => fit::whole(nodes.first()?, spot.frame),
+        _ => fit::whole(nodes.first()?, spot.known()),
     };
     Some(Found {
         fit: only,

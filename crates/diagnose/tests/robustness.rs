@@ -221,7 +221,7 @@ fn check(capsule: &Capsule, program: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn any_capsule_gives_a_diagnosis(exceptions in prop::collection::vec(exception(), 0..4), body in "[A-Za-z0-9+/=]{0,40}") {

@@ -1,8 +1,7 @@
 //! Finds the functions, classes and imported names of the program among its sources, by reading names as Python resolves them.
 
 use crate::case::Case;
-use crate::evaluate::evaluate;
-use homeostasis_domain::capsule::Frame;
+use crate::evaluate::{Known, evaluate};
 use homeostasis_domain::value::Value;
 use homeostasis_syntax::{Node, Source, place, scope};
 
@@ -19,7 +18,7 @@ pub(super) fn function<'c>(
     case: &'c Case<'c>,
     source: &'c Source,
     callee: &Node<'c>,
-    frame: Option<&Frame>,
+    frame: Option<Known<'_>>,
 ) -> Option<Definition<'c>> {
     match callee.kind().as_ref() {
         "identifier" => {
@@ -62,7 +61,7 @@ pub(super) fn function<'c>(
                 });
             }
             if let Some(Value::Object { class, .. }) =
-                frame.and_then(|frame| evaluate(&object, frame))
+                frame.and_then(|frame| evaluate(&object, &frame))
             {
                 let (there, node) = class_named(case, &class)?;
                 let node = directly_in(&node.field("body")?, "function_definition", &name)?;

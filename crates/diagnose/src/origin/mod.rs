@@ -11,7 +11,7 @@ mod routes;
 mod sources;
 
 use crate::case::{Case, Spot, one_line};
-use crate::evaluate::{self, evaluate};
+use crate::evaluate::{self, Known, evaluate};
 use crate::fit::{self, arguments};
 use homeostasis_domain::diagnosis::Origin;
 use homeostasis_domain::value::Value;
@@ -266,7 +266,7 @@ impl<'c> Tracer<'c> {
         let Some(frame) = self.frame(at) else {
             return false;
         };
-        match evaluate(node, frame) {
+        match evaluate(node, &frame) {
             Some(Value::Object { class, fields, .. }) => {
                 fields.contains_key("_sa_instance_state")
                     || definitions::is_mapped_class(self.case, &class)
@@ -492,7 +492,7 @@ impl<'c> Tracer<'c> {
                 && node.parent().is_some_and(|parent| {
                     parent.kind() != "attribute" && parent.kind() != "subscript"
                 })
-                && evaluate(value, frame).is_some_and(|known| {
+                && evaluate(value, &frame).is_some_and(|known| {
                     !evaluate::equal(&known, expected) && simple(&known) && simple(expected)
                 })
             {
@@ -579,8 +579,11 @@ impl<'c> Tracer<'c> {
         }
     }
 
-    fn frame(&self, at: At<'c>) -> Option<&'c homeostasis_domain::capsule::Frame> {
-        self.case.exception()?.frames.get(at.index?)
+    fn frame(&self, at: At<'c>) -> Option<Known<'c>> {
+        Some(Known {
+            frame: self.case.exception()?.frames.get(at.index?)?,
+            request: self.case.input.capsule.request.as_ref(),
+        })
     }
 
     pub(crate) fn say(&mut self, sentence: String) {

@@ -137,6 +137,64 @@ fn equals(json: &Json, value: &Value) -> bool {
     }
 }
 
+/// The value of a member of the request object that all frameworks take from what was sent in the same way.
+pub(crate) fn member(request: &Request, name: &str) -> Option<Value> {
+    match name {
+        "args" | "GET" | "query_params" => Some(mapping(pairs(&request.query))),
+        "form" | "POST" if !request.body.truncated => Some(mapping(form(request))),
+        "json" | "get_json" if !request.body.truncated => {
+            let document: Json = serde_json::from_slice(&body(request)?).ok()?;
+            from_json(&document, 12)
+        }
+        _ => None,
+    }
+}
+
+/// The first value of each name, as a lookup by name gives it.
+fn mapping(pairs: Vec<(String, String)>) -> Value {
+    let mut items: Vec<(Value, Value)> = Vec::new();
+    for (name, value) in pairs {
+        let name = crate::message::string(&name);
+        if !items.iter().any(|(known, _)| *known == name) {
+            items.push((name, crate::message::string(&value)));
+        }
+    }
+    let len = items.len() as u64;
+    Value::Dict { items, len }
+}
+
+/// A document as Python reads it; `None` when it nests deeper than `depth`.
+fn from_json(json: &Json, depth: u32) -> Option<Value> {
+    let depth = depth.checked_sub(1)?;
+    Some(match json {
+        Json::Null => Value::None,
+        Json::Bool(v) => Value::Bool { v: *v },
+        Json::Number(number) if number.is_f64() => Value::Float {
+            v: number.to_string(),
+        },
+        Json::Number(number) => Value::Int {
+            v: number.to_string(),
+        },
+        Json::String(text) => crate::message::string(text),
+        Json::Array(elements) => Value::List {
+            items: elements
+                .iter()
+                .take(50)
+                .map(|element| from_json(element, depth))
+                .collect::<Option<_>>()?,
+            len: elements.len() as u64,
+        },
+        Json::Object(fields) => Value::Dict {
+            items: fields
+                .iter()
+                .take(50)
+                .map(|(name, field)| Some((crate::message::string(name), from_json(field, depth)?)))
+                .collect::<Option<_>>()?,
+            len: fields.len() as u64,
+        },
+    })
+}
+
 fn form(request: &Request) -> Vec<(String, String)> {
     let is_form = request.headers.iter().any(|(name, value)| {
         name == "content-type" && value.starts_with("application/x-www-form-urlencoded")

@@ -194,7 +194,7 @@ fn handle_value<'c>(tracer: &Tracer<'c>, at: At<'c>, node: &Node<'c>) -> bool {
     let (Some(object), Some(frame)) = (object, tracer.frame(at)) else {
         return false;
     };
-    match evaluate(&object, frame) {
+    match evaluate(&object, &frame) {
         Some(Value::Object { class, .. } | Value::Cut { class }) => {
             let class = class.as_str();
             class.starts_with("sqlalchemy.")
