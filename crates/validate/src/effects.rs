@@ -29,6 +29,29 @@ pub(crate) fn common<'a>(all: impl IntoIterator<Item = &'a Effects>) -> Vec<Stri
         .collect()
 }
 
+/// A write that differs when nothing but a made-up value differs: the statement in which the value, or what was
+/// computed from it, is kept. `again` is a second run of `one`, which shows what differs by itself.
+pub(crate) fn kept(one: &[Effect], again: &[Effect], other: &[Effect]) -> Option<String> {
+    let statements = |effects: &[Effect]| -> Vec<(String, String)> {
+        effects
+            .iter()
+            .filter(|effect| effect.kind == "sql")
+            .filter_map(|effect| Some((normal(effect)?, effect.text.clone())))
+            .collect()
+    };
+    let (one, again, other) = (statements(one), statements(again), statements(other));
+    if one.len() != again.len() {
+        return None;
+    }
+    one.iter()
+        .zip(&again)
+        .enumerate()
+        .find_map(|(place, (one, again))| {
+            let steady = one == again;
+            (steady && other.get(place) != Some(one)).then(|| one.0.clone())
+        })
+}
+
 fn normal(effect: &Effect) -> Option<String> {
     match effect.kind.as_str() {
         "sql" => statement(&effect.text),

@@ -4,10 +4,11 @@
 use crate::baseline::{Recording, failing_requests, witness_requests};
 use crate::checks::{Found, builds, heals, replay as healthy, silencing, static_policy, tests};
 use crate::context::Context;
+use crate::effects;
 use crate::replay::{self, Compiled, replay};
-use crate::structure::Finding;
+use crate::structure::{Finding, guesses};
 use crate::suite::{self, SuiteResult};
-use homeostasis_domain::{Candidate, Check, CheckName, CheckStatus, Safety, Trial};
+use homeostasis_domain::{Answer, Candidate, Check, CheckName, CheckStatus, Safety, Trial};
 use homeostasis_protocol::Exchange;
 use std::borrow::Borrow;
 use std::path::PathBuf;
@@ -105,7 +106,7 @@ impl<'a> Attempt<'a> {
         let mut suite = Box::pin(suite::run(context, overrides, &[]));
         let mut done = None;
         let patched = {
-            let mut patched = Box::pin(self.patched());
+            let mut patched = Box::pin(self.patched(&self.overrides));
             loop {
                 tokio::select! {
                     patched = &mut patched => break patched,
@@ -143,8 +144,8 @@ impl<'a> Attempt<'a> {
     }
 
     /// Starts the patched program once where the recording shows that one start will do, else twice.
-    async fn patched(&self) -> Patched {
-        let (context, overrides) = (self.context, &self.overrides);
+    async fn patched(&self, overrides: &[(PathBuf, Vec<u8>)]) -> Patched {
+        let context = self.context;
         let kind = match replay::kind(context) {
             Ok(kind) => kind,
             Err(reason) => {
@@ -161,7 +162,7 @@ impl<'a> Attempt<'a> {
         );
         if self.recording.together {
             let all = healthy.into_iter().chain(failing).collect();
-            let replayed = replay(context, kind, all, overrides.clone()).await;
+            let replayed = replay(context, kind, all, overrides.to_vec()).await;
             let compiled = replayed.compiled;
             return match replayed.exchanges {
                 Ok(mut exchanges) => Patched {
@@ -178,11 +179,11 @@ impl<'a> Attempt<'a> {
                 },
             };
         }
-        let replayed = replay(context, kind, failing, overrides.clone()).await;
+        let replayed = replay(context, kind, failing, overrides.to_vec()).await;
         let witnesses = if healthy.is_empty() {
             Ok(Vec::new())
         } else {
-            replay(context, kind, healthy, overrides.clone())
+            replay(context, kind, healthy, overrides.to_vec())
                 .await
                 .exchanges
         };
@@ -217,11 +218,39 @@ impl<'a> Attempt<'a> {
         }
         match &patched.failing {
             Ok(healed) => {
-                let found = silencing::check(context, candidate, findings, recording, healed);
+                let mut found = silencing::check(context, candidate, findings, recording, healed);
+                if found.status == CheckStatus::Passed
+                    && let Some(guessed) = self.guessed(healed).await
+                {
+                    found = guessed;
+                }
                 self.note(CheckName::Silencing, found)
             }
             Err(_) => false,
         }
+    }
+
+    /// Does a value that the candidate makes up reach what is kept? Found out by making up another one. An author who
+    /// calls the candidate safe vouches for its values, and a refusal keeps nothing.
+    async fn guessed(&self, healed: &Exchange) -> Option<Found> {
+        let candidate = self.candidate;
+        let keeps = !effects::writes(&healed.effects).is_empty();
+        if candidate.safety == Safety::Safe || candidate.answer == Answer::ClientError || !keeps {
+            return None;
+        }
+        let mut overrides = self.overrides.clone();
+        let mut values = Vec::new();
+        for (edit, (_, bytes)) in candidate.edits.iter().zip(&mut overrides) {
+            if let Some((text, made_up)) = guesses::replaced(edit) {
+                *bytes = text.into_bytes();
+                values.extend(made_up);
+            }
+        }
+        if values.is_empty() {
+            return None;
+        }
+        let (again, other) = tokio::join!(self.patched(&self.overrides), self.patched(&overrides));
+        silencing::guessed(&values, healed, &again.failing.ok()?, &other.failing.ok()?)
     }
 
     /// A second run of the unpatched program, only when there is a difference that might be noise.

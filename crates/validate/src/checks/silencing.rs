@@ -66,6 +66,26 @@ pub(crate) fn check(
     }
 }
 
+/// Where the values that the candidate makes up are kept, given the same run once more, and one with other values.
+pub(crate) fn guessed(
+    values: &[String],
+    healed: &Exchange,
+    again: &Exchange,
+    other: &Exchange,
+) -> Option<Found> {
+    if !other.exceptions.is_empty() {
+        return None;
+    }
+    let place = effects::kept(&healed.effects, &again.effects, &other.effects)?;
+    let values = values.join(", ");
+    Some(
+        Found::inconclusive(format!(
+            "the value {values}, which the candidate makes up, decides what `{place}` keeps, and nothing shows that it is right"
+        ))
+        .with("code", "silencing.guessed_write"),
+    )
+}
+
 fn by_effect(
     context: &Context,
     candidate: &Candidate,

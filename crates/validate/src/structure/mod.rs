@@ -6,8 +6,9 @@
 //! not seen here: that is compared by effect.
 //!
 //! [`statements`] flattens functions, [`work`] says what a statement does, [`refusal`] recognises an answer that tells
-//! the client of an error, and [`rules`] compares.
+//! the client of an error, and [`rules`] compares. [`guesses`] finds the values that an edit makes up.
 
+pub(crate) mod guesses;
 mod refusal;
 mod rules;
 mod statements;

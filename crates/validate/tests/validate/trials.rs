@@ -152,6 +152,34 @@ async fn work_that_is_lost_by_a_default_is_named() {
 }
 
 #[tokio::test]
+async fn a_made_up_value_that_is_kept_is_no_cure() {
+    let world = World::shop(
+        post("/orders", r#"{"sku": "jar", "coupon": "TEN"}"#),
+        "KeyError",
+        "total_of",
+    )
+    .witness(post("/orders", r#"{"sku": "tea", "coupon": "TEN"}"#), 201);
+    let mut guess = world.candidate(r#"PRICES[data["sku"]]"#, r#"PRICES.get(data["sku"], 0)"#);
+    let trial = world.trial(&guess).await;
+    let silencing = trial.check(CheckName::Silencing).unwrap();
+    assert_eq!(
+        silencing.status,
+        CheckStatus::Inconclusive,
+        "{}",
+        told(&trial)
+    );
+    assert!(
+        silencing.summary.contains("insert orders"),
+        "{}",
+        silencing.summary
+    );
+    assert!(!trial.is_clean());
+    // Its author may know the value.
+    guess.safety = Safety::Safe;
+    assert!(world.trial(&guess).await.is_clean());
+}
+
+#[tokio::test]
 async fn a_handler_that_swallows_is_refused_before_anything_runs() {
     let world = orders();
     let hides = world.candidate(
