@@ -14,6 +14,62 @@ pub(super) fn is_read(context: &Context<'_>) -> Option<()> {
     (!is_target(&context.failing)).then_some(())
 }
 
+/// Methods of the built-in containers that change what they are called on.
+const CHANGING: &[&str] = &[
+    "add",
+    "append",
+    "appendleft",
+    "clear",
+    "difference_update",
+    "discard",
+    "extend",
+    "insert",
+    "intersection_update",
+    "pop",
+    "popitem",
+    "popleft",
+    "remove",
+    "reverse",
+    "setdefault",
+    "sort",
+    "symmetric_difference_update",
+    "update",
+];
+
+/// True when the value of the node is written into: a default in its place would take the write, and lose it.
+pub(super) fn is_changed_in_place(node: &Node<'_>) -> bool {
+    let mut child = node.clone();
+    while let Some(parent) = child.parent() {
+        let is = |field: &str| {
+            parent
+                .field(field)
+                .is_some_and(|part| part.range() == child.range())
+        };
+        match parent.kind().as_ref() {
+            "subscript" if is("value") => {}
+            "attribute" if is("object") => {
+                let called = parent.parent().is_some_and(|call| {
+                    call.kind() == "call"
+                        && call
+                            .field("function")
+                            .is_some_and(|function| function.range() == parent.range())
+                });
+                if called {
+                    return parent
+                        .field("attribute")
+                        .is_some_and(|name| CHANGING.contains(&name.text().as_ref()));
+                }
+            }
+            _ => return false,
+        }
+        if is_target(&parent) {
+            return true;
+        }
+        child = parent;
+    }
+    false
+}
+
 /// True when the node is a target of an assignment, an augmented assignment, `for`, `with` or `del`.
 pub(crate) fn is_target(node: &Node<'_>) -> bool {
     let mut child = node.clone();
