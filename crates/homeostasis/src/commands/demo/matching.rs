@@ -12,7 +12,7 @@ pub(super) fn bug_of<'a>(model: &'a Model, incident: &Incident) -> Option<&'a Bu
         .iter()
         .filter(|bug| {
             last(&bug.sick.exception, ".") == exception
-                && last(&bug.sick.file, "/") == file
+                && file == bug.sick.file
                 && last(&bug.sick.function, ".") == function
         })
         .collect();
@@ -33,11 +33,10 @@ fn exception(title: &str) -> &str {
     last(title.split(": ").next().unwrap_or(title), ".")
 }
 
-/// `Store.add (store.py:12)` to `add` and `store.py`.
+/// `Store.add in shop/store.py` to `add` and `shop/store.py`.
 fn place(culprit: &str) -> Option<(&str, &str)> {
-    let (function, rest) = culprit.rsplit_once(" (")?;
-    let (file, _line) = rest.strip_suffix(')')?.rsplit_once(':')?;
-    Some((last(function, "."), last(file, "/")))
+    let (function, file) = culprit.rsplit_once(" in ")?;
+    Some((last(function, "."), file))
 }
 
 /// Whether a request is one of a route, whose changing segments are stars or names in brackets.
@@ -107,11 +106,11 @@ mod tests {
     #[test]
     fn an_incident_is_found_by_exception_file_and_function() {
         assert_eq!(
-            found("KeyError: 'x: y'", "Store.put (store.py:9)", None).as_deref(),
+            found("KeyError: 'x: y'", "Store.put in app/store.py", None).as_deref(),
             Some("three")
         );
         assert_eq!(
-            found("app.errors.KeyError", "put (store.py:9)", None).as_deref(),
+            found("app.errors.KeyError", "put in app/store.py", None).as_deref(),
             Some("three")
         );
     }
@@ -119,27 +118,24 @@ mod tests {
     #[test]
     fn the_route_tells_bugs_apart_that_fail_in_the_same_function() {
         assert_eq!(
-            found("KeyError: 1", "get (store.py:9)", Some("GET /a/*")).as_deref(),
+            found("KeyError: 1", "get in app/store.py", Some("GET /a/*")).as_deref(),
             Some("one")
         );
         assert_eq!(
-            found("KeyError: 1", "get (store.py:9)", Some("GET /b/{id}")).as_deref(),
+            found("KeyError: 1", "get in app/store.py", Some("GET /b/{id}")).as_deref(),
             Some("two")
         );
         assert_eq!(
-            found("KeyError: 1", "get (store.py:9)", Some("POST /b/{id}")),
+            found("KeyError: 1", "get in app/store.py", Some("POST /b/{id}")),
             None
         );
-        assert_eq!(found("KeyError: 1", "get (store.py:9)", None), None);
+        assert_eq!(found("KeyError: 1", "get in app/store.py", None), None);
     }
 
     #[test]
     fn another_failure_in_the_same_place_is_not_the_bug() {
-        assert_eq!(found("TypeError: 'x'", "put (store.py:9)", None), None);
-        assert_eq!(found("KeyError: 'x'", "put (other.py:9)", None), None);
-        assert_eq!(
-            found("KeyError: 'x'", "outside of any function", None),
-            None
-        );
+        assert_eq!(found("TypeError: 'x'", "put in app/store.py", None), None);
+        assert_eq!(found("KeyError: 'x'", "put in app/other.py", None), None);
+        assert_eq!(found("KeyError: 'x'", "app/store.py", None), None);
     }
 }

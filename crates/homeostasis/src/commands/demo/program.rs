@@ -16,8 +16,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 const LONGEST_START: Duration = Duration::from_secs(60);
-/// How long the program may take to end when it is asked to, before its processes are killed.
-const LONGEST_END: Duration = Duration::from_secs(15);
+/// How long the program may take to end when it is asked to.
+const LONGEST_END: Duration = Duration::from_secs(10);
+/// How long Homeostasis may take to leave its heals for another run, before all processes are killed.
+const LONGEST_LEAVE: Duration = Duration::from_secs(10);
 const PAUSE_BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// The running patient. Dropping it kills what is left of it.
@@ -147,12 +149,17 @@ impl Program {
         }
     }
 
-    /// Asks it to end as an operator would, and waits. What does not end in time is killed.
+    /// Asks it to end as an operator would: the program first, then, where heals are still under way, Homeostasis. What
+    /// does not end in time is killed.
     pub(super) async fn end(mut self) -> Result<ExitStatus> {
-        if self.child.try_wait()?.is_none() {
-            kill_process(self.group, Signal::TERM).context("cannot end homeostasis run")?;
+        self.signal(Signal::TERM)?;
+        let mut status = timeout(LONGEST_END, self.child.wait()).await;
+        let end = Instant::now() + LONGEST_LEAVE;
+        while status.is_err() && Instant::now() < end {
+            self.signal(Signal::INT)?;
+            status = timeout(Duration::from_secs(1), self.child.wait()).await;
         }
-        let status = match timeout(LONGEST_END, self.child.wait()).await {
+        let status = match status {
             Ok(status) => status?,
             Err(_) => {
                 say("homeostasis run does not end; killing it");
@@ -163,6 +170,14 @@ impl Program {
         // Its last lines are still on their way.
         drop(timeout(Duration::from_secs(1), &mut self.lines).await);
         Ok(status)
+    }
+
+    /// Signals `homeostasis run`, which hands it on to the program.
+    fn signal(&mut self, signal: Signal) -> Result<()> {
+        if self.child.try_wait()?.is_none() {
+            kill_process(self.group, signal).context("cannot signal homeostasis run")?;
+        }
+        Ok(())
     }
 
     /// The last lines that the program wrote, for a failure that needs them.

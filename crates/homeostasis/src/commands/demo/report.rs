@@ -11,6 +11,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 const LONGEST_EVIDENCE: usize = 100;
+const LONGEST_NAME: usize = 48;
 
 /// Everything that was found.
 pub(super) struct Findings {
@@ -134,10 +135,12 @@ impl Findings {
                     .as_ref()
                     .map_or("-", |class| class.as_str())
                     .to_string(),
-                sighting
-                    .bug
-                    .clone()
-                    .unwrap_or_else(|| format!("(not in the model) {}", summary.incident.title)),
+                sighting.bug.clone().unwrap_or_else(|| {
+                    shorten(
+                        &format!("(not in the model) {}", summary.incident.title),
+                        LONGEST_NAME,
+                    )
+                }),
                 time,
                 summary
                     .outcome
@@ -162,13 +165,13 @@ impl Findings {
             .partition(|(bug, _)| matches!(bug.duty, Duty::Heal(_)));
         let mut lines = vec![
             format!(
-                "Healed under the traffic of {} clients: {} of {} bugs that must be. Each now answers as the model says.",
+                "Healed under the traffic of {} clients, and answering as the model says: {} of {} bugs that must be.",
                 self.clients,
                 figures.healed,
                 to_heal.len()
             ),
             format!(
-                "Left to a person: {} of {} that must be. Each still fails as before.",
+                "Left to a person, and still failing as before: {} of {} that must be.",
                 figures.refused,
                 to_refuse.len()
             ),
@@ -364,7 +367,7 @@ mod tests {
         let summary = serde_json::from_value(json!({
             "incident": {
                 "id": format!("id-{bug}"), "service": "s", "environment": "e", "fingerprint": "f", "title": "KeyError: 'x'",
-                "culprit": format!("{bug} (a.py:1)"), "route": null, "first_seen": "2026-01-01T00:00:00Z",
+                "culprit": format!("{bug} in a.py"), "route": null, "first_seen": "2026-01-01T00:00:00Z",
                 "last_seen": "2026-01-01T00:00:00Z", "count": 1,
             },
             "heal": null, "phase": "open", "outcome": outcome, "class": "data.missing_key",
@@ -494,8 +497,8 @@ mod tests {
         INCIDENT  CLASS             BUG   TO HEALED  OUTCOME  EVIDENCE
         id-cure   data.missing_key  cure  12.3 s     healed   40 requests on its route, none failed
         id-keep   data.missing_key  keep             refused  it would hide the failure
-        Healed under the traffic of 8 clients: 1 of 1 bugs that must be. Each now answers as the model says.
-        Left to a person: 1 of 1 that must be. Each still fails as before.
+        Healed under the traffic of 8 clients, and answering as the model says: 1 of 1 bugs that must be.
+        Left to a person, and still failing as before: 1 of 1 that must be.
         Nothing was healed wrongly.
         1234 requests in 61 seconds; 0 failed by the healing (0 healthy ones answered wrongly, 0 connections lost).
         The audit log of all this is whole.

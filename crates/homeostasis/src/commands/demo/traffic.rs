@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 const SHARE_OF_BUGS: f64 = 0.2;
 /// A client looks at an answer before it asks again, for up to this long. Without it, clients would take all processors
 /// for themselves, and the demo would measure that instead.
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 const KEPT_EXAMPLES: usize = 5;
 
 /// Clients at work.

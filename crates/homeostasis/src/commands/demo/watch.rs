@@ -224,7 +224,7 @@ mod tests {
         serde_json::from_value(json!({
             "incident": {
                 "id": function, "service": "s", "environment": "e", "fingerprint": "f", "title": "KeyError: 'x'",
-                "culprit": format!("{function} (a.py:1)"), "route": null, "first_seen": "2026-01-01T00:00:00Z",
+                "culprit": format!("{function} in a.py"), "route": null, "first_seen": "2026-01-01T00:00:00Z",
                 "last_seen": "2026-01-01T00:00:00Z", "count": 1,
             },
             "heal": null, "phase": "open", "outcome": outcome, "class": null,
