@@ -17,11 +17,13 @@ def complete(exceptions):
             path = frame["file"]
             if path.startswith("<"):
                 continue
-            stamp = _stamp(path)
-            if stamp is None:
-                continue
+            stamp = None
             if frame["in_app"]:
+                stamp = _stamp(path)
+                if stamp is None:
+                    continue
                 frame["source_sha256"] = _hash(path, stamp)
+            # Packages do not change under a running program, so their lines need no stamp.
             frame["text"] = _line(path, stamp, frame["line"])
 
 
@@ -57,6 +59,8 @@ def _line(path, stamp, number):
     if text is None:
         text = ""
         data = _read(path) if number else None
+        if data is not None and len(data) > MAX_FILE:
+            data = None
         if data is not None:
             rows = data.split(b"\n", number)
             if len(rows) >= number:
