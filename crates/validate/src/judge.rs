@@ -127,18 +127,14 @@ fn weigh(candidate: &Candidate, trial: &Trial) -> Vec<Reason> {
 fn weigh_check(candidate: &Candidate, check: &Check) -> Reason {
     let name = check.name.as_str();
     let optional = matches!(check.name, CheckName::Tests | CheckName::Replay);
+    let own = check.detail.get("code").and_then(|code| code.as_str());
+    let code = |end: &str| own.map_or_else(|| format!("{name}.{end}"), str::to_string);
     let (code, weight) = match check.status {
         CheckStatus::Passed => (name.to_string(), Weight::For),
-        CheckStatus::Failed => {
-            let code = check.detail.get("code").and_then(|code| code.as_str());
-            (
-                code.map_or_else(|| format!("{name}.failed"), str::to_string),
-                Weight::Refuses,
-            )
-        }
-        CheckStatus::Error => (format!("{name}.error"), Weight::Refuses),
-        CheckStatus::Inconclusive if optional => (format!("{name}.inconclusive"), Weight::Against),
-        CheckStatus::Inconclusive => (format!("{name}.inconclusive"), Weight::Refuses),
+        CheckStatus::Failed => (code("failed"), Weight::Refuses),
+        CheckStatus::Error => (code("error"), Weight::Refuses),
+        CheckStatus::Inconclusive if optional => (code("inconclusive"), Weight::Against),
+        CheckStatus::Inconclusive => (code("inconclusive"), Weight::Refuses),
     };
     reason(Some(candidate), code, weight, &check.summary)
 }

@@ -53,6 +53,15 @@ impl Program {
             .filter(|(name, _)| !name.starts_with("HOMEOSTASIS_"))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
+        // The interpreter that runs the program comes first, and with it the servers installed beside it: what a
+        // version manager's wrapper would choose is already known, and the wrapper itself is not visible inside.
+        if let Some(bin) = self.python.parent() {
+            let rest = environment
+                .get("PATH")
+                .map_or("/usr/bin:/bin", String::as_str);
+            let path = format!("{}:{rest}", bin.display());
+            environment.insert("PATH".to_string(), path);
+        }
         let path = self.python_path();
         if path.is_empty() {
             environment.remove("PYTHONPATH");
@@ -88,16 +97,27 @@ impl Program {
             .unwrap_or_default()
     }
 
+    /// The file that the command line starts, looked up as a shell would.
+    fn program_file(&self) -> Option<PathBuf> {
+        let name = self.command.first()?;
+        if name.contains('/') {
+            return Some(self.cwd.join(name));
+        }
+        let path = self.environment.get("PATH")?;
+        std::env::split_paths(path)
+            .chain(self.python.parent().map(Path::to_path_buf))
+            .map(|folder| folder.join(name))
+            .find(|file| file.is_file())
+    }
+
     /// What was named, and what the links on the way to the interpreter and the command point at.
     fn readable(&self) -> Vec<PathBuf> {
         let mut readable: BTreeSet<PathBuf> = self.readable.iter().cloned().collect();
         readable.insert(self.agent_path.clone());
-        let command = self.command.first().map(PathBuf::from);
-        for program in command.iter().chain([&self.python]) {
+        for program in self.program_file().iter().chain([&self.python]) {
             for link in links(program) {
-                if let Some(prefix) = installation_of(&link) {
-                    readable.insert(prefix);
-                }
+                readable.extend(installation_of(&link));
+                readable.insert(link);
             }
         }
         // A folder may be named by way of a link, and modules then be found under its real name.
@@ -127,13 +147,17 @@ fn links(file: &Path) -> Vec<PathBuf> {
     chain
 }
 
-/// `PREFIX` of `PREFIX/bin/name`.
+/// `PREFIX` of `PREFIX/bin/name`, when an interpreter is installed there; a home folder may have a `bin`, too.
 fn installation_of(file: &Path) -> Option<PathBuf> {
     let bin = file.parent()?;
-    bin.ends_with("bin")
-        .then(|| bin.parent().map(Path::to_path_buf))
-        .flatten()
-        .filter(|prefix| prefix.parent().is_some())
+    let prefix = bin.ends_with("bin").then(|| bin.parent()).flatten()?;
+    let library = std::fs::read_dir(prefix.join("lib")).ok();
+    let has_library = library.into_iter().flatten().flatten().any(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name.starts_with("python") && entry.path().is_dir()
+    });
+    let is_interpreter = has_library || prefix.join("pyvenv.cfg").exists();
+    (is_interpreter && prefix.parent().is_some()).then(|| prefix.to_path_buf())
 }
 
 #[cfg(test)]
@@ -170,12 +194,34 @@ mod tests {
     }
 
     #[test]
-    fn the_installation_of_a_program_is_the_folder_above_its_bin() {
-        assert_eq!(
-            installation_of(Path::new("/opt/py/bin/python3")),
-            Some("/opt/py".into())
-        );
+    fn the_installation_of_a_program_is_the_folder_above_its_bin_if_an_interpreter_is_there() {
+        let home = tempfile::tempdir().unwrap();
+        let program = home.path().join("bin/run");
+        assert_eq!(installation_of(&program), None);
+        std::fs::create_dir_all(home.path().join("lib/python3.12")).unwrap();
+        assert_eq!(installation_of(&program).as_deref(), Some(home.path()));
         assert_eq!(installation_of(Path::new("/bin/sh")), None);
-        assert_eq!(installation_of(Path::new("/srv/app/run")), None);
+    }
+
+    #[test]
+    fn a_command_is_looked_up_as_a_shell_would() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("serve");
+        std::fs::write(&file, "").unwrap();
+        let program = Program {
+            command: vec!["serve".into()],
+            cwd: "/srv/app".into(),
+            environment: BTreeMap::from([(
+                "PATH".into(),
+                format!("/none:{}", folder.path().display()),
+            )]),
+            root: "/srv/app".into(),
+            readable: vec![],
+            python: "/usr/bin/python3".into(),
+            agent_path: "/agent".into(),
+        };
+        assert_eq!(program.program_file(), Some(file.clone()));
+        assert!(program.readable().contains(&file));
+        assert!(program.environment()["PATH"].starts_with("/usr/bin:/none:"));
     }
 }

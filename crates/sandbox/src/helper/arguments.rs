@@ -85,8 +85,15 @@ fn places(spec: &Spec, scratch: &Scratch) -> BTreeMap<PathBuf, Fill> {
     if let Some(home) = home {
         places.insert(home, Fill::Write(scratch.path("home")));
     }
-    for path in &spec.readable {
-        if may_be_shown(path, spec) {
+    let mut readable: Vec<&PathBuf> = spec.readable.iter().collect();
+    readable.sort();
+    for path in readable {
+        // What lies in a folder that is shown is seen already, and could be a link, over which nothing can be put.
+        let seen = !path.starts_with(&spec.mount_at)
+            && path
+                .ancestors()
+                .any(|above| matches!(places.get(above), Some(Fill::Read(_))));
+        if !seen && may_be_shown(path, spec) {
             places.insert(path.clone(), Fill::Read(path.clone()));
         }
     }
@@ -103,6 +110,10 @@ fn may_be_shown(path: &Path, spec: &Spec) -> bool {
     let homes = [spec.home(), Some("/root".into()), Some("/home".into())];
     let too_much = homes.iter().flatten().any(|home| home.starts_with(path));
     if too_much || [Path::new("/tmp"), Path::new("/var")].contains(&path) {
+        return false;
+    }
+    // Another user's home is as private as our own.
+    if path.parent() == Some(Path::new("/home")) && path != spec.mount_at {
         return false;
     }
     match path.strip_prefix(&spec.mount_at) {

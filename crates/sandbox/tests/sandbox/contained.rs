@@ -157,11 +157,13 @@ async fn the_environment_is_not_in_any_command_line_of_the_host() {
 async fn paths_named_as_readable_are_shown_read_only_and_never_hide_the_tree() {
     let outside = tempfile::tempdir().unwrap();
     std::fs::write(outside.path().join("library.py"), "LIBRARY = 1\n").unwrap();
+    std::os::unix::fs::symlink("library.py", outside.path().join("link.py")).unwrap();
     let place = outside.path().display().to_string();
     let mut world = World::shell(&format!(
         "cat {place}/library.py; echo x > {place}/y 2>/dev/null || echo read-only; cat package/data.txt; ls /root"
     ));
     world.spec.readable = vec![
+        outside.path().join("link.py"),
         outside.path().to_path_buf(),
         PathBuf::from("/srv/project/package"),
         PathBuf::from("/root"),

@@ -15,9 +15,7 @@ async fn an_endless_loop_ends_with_its_processor_time() {
 
 #[tokio::test]
 async fn processor_time_is_that_of_all_processes_together() {
-    let mut world = World::shell(
-        "for i in 1 2 3 4 5 6 7 8 9; do timeout 0.15 sh -c 'while :; do :; done'; done; echo survived",
-    );
+    let mut world = World::shell("while :; do timeout 0.15 sh -c 'while :; do :; done'; done");
     world.spec.limits.cpu = Duration::from_millis(500);
     let report = world.run().await;
     assert_eq!(report.exit, Exit::CpuExceeded, "{report:?}");
