@@ -9,6 +9,7 @@ use homeostasis_domain::FaultCode;
 use homeostasis_domain::capsule::{Exception, Frame};
 use homeostasis_domain::diagnosis::{Location, Operand, Origin};
 use homeostasis_domain::fault::class_of_error;
+use homeostasis_domain::value::Value;
 use homeostasis_syntax::place;
 
 /// What is known of the failing expression.
@@ -134,6 +135,16 @@ pub(crate) fn examine(case: &Case<'_>) -> Examined {
         examined.evidence.push(format!("Does not fit: {sentence}."));
     }
     examined.location = Some(location(&fit.node, frame, &spot));
+    // Before 3.11 some functions let out the error of their own indexing for an empty argument.
+    let empty_given = fit.parts.iter().any(|part| {
+        matches!(part.role, "argument" | "text") && part.value.as_ref().is_some_and(Value::is_empty)
+    });
+    if examined.library.is_some()
+        && empty_given
+        && examined.class == Some("data.index_out_of_range")
+    {
+        examined.class = Some("data.empty");
+    }
     for part in &fit.parts {
         let operand = operand(case, &spot, part, &mut examined);
         examined.operands.push(operand);

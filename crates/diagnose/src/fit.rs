@@ -255,10 +255,9 @@ fn subscript<'t>(
         "set" if key_type.is_some() => (node.clone(), vec![node.named_children().next()?], 1),
         _ => return None,
     };
-    if subscripts.iter().any(|part| part.kind() == "slice")
-        && key_type.is_none()
-        && container.is_none()
-    {
+    // A slice takes what is there; it asks for no key and no position.
+    let slices = subscripts.iter().any(|part| part.kind() == "slice");
+    if slices && matches!(class, "data.missing_key" | "data.index_out_of_range") {
         return None;
     }
     let mut fit = Fit::new(node)

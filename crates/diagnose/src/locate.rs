@@ -34,56 +34,93 @@ pub(crate) fn locate<'c>(
     Some(with_element(spot, complaint, found))
 }
 
-/// Since 3.12 the variable of a comprehension is gone when the failure is captured. The elements it ran over are still
-/// there: the first for which the expression fails in this way is the one it failed for.
+/// At most so many elements are tried.
+const MOST_ELEMENTS: usize = 300;
+
+/// Since 3.12 the variables of comprehensions are gone when the failure is captured. The elements they ran over are still
+/// there: the first for which the expression fails in this way are the ones it failed for.
 fn with_element<'c>(spot: &Spot<'c>, complaint: &Complaint, found: Found<'c>) -> Found<'c> {
-    let comprehension = place::deferred(&found.fit.node).filter(|outer| outer.kind() != "lambda");
-    let Some(clause) = comprehension.and_then(|outer| {
-        outer
-            .named_children()
-            .find(|child| child.kind() == "for_in_clause")
-    }) else {
-        return found;
-    };
-    let (Some(left), Some(right)) = (clause.field("left"), clause.field("right")) else {
-        return found;
-    };
-    if left.kind() != "identifier"
-        || spot.frame.locals.contains_key(left.text().as_ref())
-        || found.fit.node.range() == right.range()
-    {
+    let clauses = clauses_around(&found.fit.node, spot);
+    if clauses.is_empty() {
         return found;
     }
-    let Some(Value::List { items, .. } | Value::Tuple { items, .. }) =
-        evaluate(&right, spot.known())
-    else {
+    let mut left = MOST_ELEMENTS;
+    let Some(fit) = first_failing(&clauses, spot.known(), complaint, &found.fit, &mut left) else {
         return found;
     };
-    let mut frame = spot.frame.clone();
-    for item in items {
-        frame.locals.insert(left.text().into_owned(), item);
-        let fitting = fit::fit(
-            complaint,
-            &found.fit.node,
-            &Known {
-                frame: &frame,
-                ..*spot.known()
-            },
-        )
-        .filter(|fit| {
-            fit.contradictions.is_empty() && fit.agreements.len() > found.fit.agreements.len()
-        });
-        if let Some(fit) = fitting {
-            let how = format!(
-                "{} `{}` is the first element of `{}` for which it fails.",
-                found.how,
-                left.text(),
-                crate::case::one_line(&right, 60)
-            );
-            return Found { fit, how, ..found };
+    let names: Vec<String> = clauses
+        .iter()
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    let how = format!(
+        "{} The first elements for which it fails were worked out for {}.",
+        found.how,
+        names.join(", ")
+    );
+    Found { fit, how, ..found }
+}
+
+/// The variables of the comprehensions around a node that have no captured value, outermost first, with what they run over.
+fn clauses_around<'c>(node: &Node<'c>, spot: &Spot<'c>) -> Vec<(String, Node<'c>)> {
+    let mut found = Vec::new();
+    let comprehensions: Vec<Node<'c>> = place::outward(node)
+        .skip(1)
+        .take_while(|outer| !place::is_statement(outer) && outer.kind() != "lambda")
+        .filter(|outer| {
+            outer.kind().ends_with("_comprehension") || outer.kind() == "generator_expression"
+        })
+        .take(4)
+        .collect();
+    for comprehension in comprehensions.iter().rev() {
+        for clause in comprehension
+            .named_children()
+            .filter(|child| child.kind() == "for_in_clause")
+        {
+            let (Some(left), Some(right)) = (clause.field("left"), clause.field("right")) else {
+                continue;
+            };
+            // What runs in the clause itself does not see its variable.
+            if right.range().start <= node.range().start && node.range().end <= right.range().end {
+                break;
+            }
+            if left.kind() == "identifier" && !spot.frame.locals.contains_key(left.text().as_ref())
+            {
+                found.push((left.text().into_owned(), right));
+            }
         }
     }
     found
+}
+
+fn first_failing<'c>(
+    clauses: &[(String, Node<'c>)],
+    known: &Known<'_>,
+    complaint: &Complaint,
+    so_far: &Fit<'c>,
+    left: &mut usize,
+) -> Option<Fit<'c>> {
+    let Some(((name, iterated), rest)) = clauses.split_first() else {
+        return fit::fit(complaint, &so_far.node, known).filter(|fit| {
+            fit.contradictions.is_empty() && fit.agreements.len() > so_far.agreements.len()
+        });
+    };
+    let (Value::List { items, .. } | Value::Tuple { items, .. }) = evaluate(iterated, known)?
+    else {
+        return None;
+    };
+    let mut frame = known.frame.clone();
+    for item in items {
+        *left = left.checked_sub(1)?;
+        frame.locals.insert(name.clone(), item);
+        let with = Known {
+            frame: &frame,
+            request: known.request,
+        };
+        if let Some(fit) = first_failing(rest, &with, complaint, so_far, left) {
+            return Some(fit);
+        }
+    }
+    None
 }
 
 /// The byte range the interpreter reported.

@@ -59,7 +59,7 @@ pub(crate) fn sentence(exception: &Exception, class: &FaultCode, examined: &Exam
                     whence(object)
                 )
             }
-            (Some(object), None) => format!(
+            (Some(object), None) if object.value.as_ref().is_some_and(Value::is_empty) => format!(
                 "`{}` is empty, so nothing can be taken out of it{}.",
                 text(object),
                 whence(object)
