@@ -36,6 +36,8 @@ facts! {
     Read => [],
     /// The captured mapping `of` has no key that is `KEY` written in another type, case or spacing.
     NoSimilarKey => [],
+    /// The captured mapping `of` has no key that is spelt nearly like `KEY`; holds too when it was not captured.
+    NoCloseKey => [],
     /// The captured mapping `of` has the key `KEY` as another type; binds CONVERTED, the key converted.
     KeyOfOtherType => ["CONVERTED"],
     /// Other code reads the key `KEY` of a mapping of the same name with a default, always the same; binds DEFAULT.
@@ -46,8 +48,9 @@ facts! {
     /// The mapping `of` is created empty in this function and filled at `KEY` by the failing statement; binds
     /// INITIAL, the value to begin with.
     FilledFromEmpty => ["INITIAL"],
-    /// Other code handles the absence of `of`, always with the same replacement for this use of it; binds FALLBACK.
-    AbsenceElsewhere => ["FALLBACK"],
+    /// Other code handles the absence of `of`, always with the same replacement for this use of it; binds USE (the
+    /// failing expression, with its call where it is a method) and FALLBACK.
+    AbsenceElsewhere => ["USE", "FALLBACK"],
     /// Other functions of the file begin by answering an empty or absent variable called `of` with a constant, always
     /// the same, and this function only computes; binds ANSWER.
     EarlyReturnElsewhere => ["ANSWER"],
@@ -84,6 +87,8 @@ facts! {
     /// `of` is a parameter whose default is None, no argument was given, and the function uses it as a list, a
     /// dictionary or a set; binds PARAMETER and EMPTY.
     NoneDefault => ["PARAMETER", "EMPTY"],
+    /// The diagnosis followed the call and saw that the argument was left out.
+    DefaultTaken => [],
     /// `of` is text that reads as a number; binds CONVERTED, the number.
     NumericText => ["CONVERTED"],
     /// The failing expression cannot work with text at all: it counts up to its operand, or takes it as a position in a

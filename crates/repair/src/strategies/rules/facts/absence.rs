@@ -1,6 +1,6 @@
 //! Facts about absence: how the program itself handles a missing object or an empty sequence, elsewhere or further on.
 
-use super::super::context::Context;
+use super::super::context::{Captured, Context};
 use super::defaults::last_name;
 use homeostasis_syntax::{Node, literal, place, scope};
 use std::collections::BTreeSet;
@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 /// thing, or None where the program is ready for it.
 pub(super) fn elsewhere(context: &mut Context<'_>, of: Option<&str>) -> Option<()> {
     let subject = context.node(of?)?.clone();
-    let part = part_of(&context.failing, &subject)?;
+    let whole = with_call(&context.failing);
+    let part = part_of(&whole, &subject)?;
     let mut found: BTreeSet<String> = BTreeSet::new();
     for source in context.sources.values() {
         for node in source.root().dfs() {
@@ -19,7 +20,7 @@ pub(super) fn elsewhere(context: &mut Context<'_>, of: Option<&str>) -> Option<(
             found.extend(fallback_of(&node, &subject, &part));
         }
     }
-    if found.is_empty() && none_is_expected(context) {
+    if found.is_empty() && none_is_expected(context, &whole) {
         found.insert("None".to_string());
     }
     let mut found = found.into_iter();
@@ -27,11 +28,26 @@ pub(super) fn elsewhere(context: &mut Context<'_>, of: Option<&str>) -> Option<(
         return None;
     };
     // What is done with the result must work with the replacement too.
-    if fallback == "None" && is_used_further(&context.failing) {
+    if fallback == "None" && is_used_further(&whole) {
         return None;
     }
+    context
+        .captured
+        .insert("USE".to_string(), Captured::Node(whole));
     context.bind("FALLBACK", fallback);
     Some(())
+}
+
+/// The expression, with its call where it is the method that is called.
+fn with_call<'t>(node: &Node<'t>) -> Node<'t> {
+    node.parent()
+        .filter(|parent| {
+            parent.kind() == "call"
+                && parent
+                    .field("function")
+                    .is_some_and(|function| function.range() == node.range())
+        })
+        .unwrap_or_else(|| node.clone())
 }
 
 /// The text of `whole` behind its object: `.name` of `order.customer.name` for `order.customer`.
@@ -53,7 +69,7 @@ fn fallback_of(node: &Node<'_>, subject: &Node<'_>, part: &str) -> Option<String
         return None;
     };
     let (tested, present) = presence(test)?;
-    if !same_thing(&tested, subject) {
+    if !(same_thing(&tested, subject) || shows(part)) {
         return None;
     }
     let (used, fallback) = if present {
@@ -63,6 +79,19 @@ fn fallback_of(node: &Node<'_>, subject: &Node<'_>, part: &str) -> Option<String
     };
     let wanted = format!("{}{part}", tested.text());
     (used.text() == wanted && literal::is_constant(fallback)).then(|| fallback.text().into_owned())
+}
+
+/// Methods that only turn a value into text or a number to be shown: then any optional value of that kind is shown the
+/// same way, whatever it is called.
+fn shows(part: &str) -> bool {
+    [
+        ".isoformat(",
+        ".strftime(",
+        ".total_seconds(",
+        ".timestamp(",
+    ]
+    .iter()
+    .any(|method| part.starts_with(method))
 }
 
 /// The same expression, or the same relation of another object (`order.customer` and `invoice.customer`).
@@ -118,8 +147,8 @@ pub(super) fn presence<'t>(test: &Node<'t>) -> Option<(Node<'t>, bool)> {
 
 /// True where the program is ready for None: the function says it may return it, or the next thing it does with the
 /// variable is to ask whether it is None.
-fn none_is_expected(context: &Context<'_>) -> bool {
-    let Some(parent) = context.failing.parent() else {
+fn none_is_expected(context: &Context<'_>, whole: &Node<'_>) -> bool {
+    let Some(parent) = whole.parent() else {
         return false;
     };
     match parent.kind().as_ref() {

@@ -2,7 +2,7 @@
 
 use super::super::context::Context;
 use super::absence;
-use homeostasis_domain::Value;
+use homeostasis_domain::{Origin, Value};
 use homeostasis_syntax::scope::{Binding, BindingKind};
 use homeostasis_syntax::{Node, literal, place, scope};
 
@@ -156,12 +156,19 @@ pub(super) fn missing_declaration(context: &mut Context<'_>) -> Option<()> {
 
 /// A parameter that defaults to None, was None, and is used as a container.
 pub(super) fn none_default(context: &mut Context<'_>, of: Option<&str>) -> Option<()> {
+    // A None that a caller passed on may stand for something that was not found.
     let node = context.node(of?)?.clone();
     if node.kind() != "identifier"
         || context
             .value(&node)
             .is_some_and(|value| value != Value::None)
     {
+        return None;
+    }
+    if !matches!(
+        context.origin(&node),
+        Origin::Constant | Origin::Parameter { .. } | Origin::Unknown
+    ) {
         return None;
     }
     let name = node.text().into_owned();

@@ -35,6 +35,20 @@ pub(super) fn no_similar_key(context: &Context<'_>, of: Option<&str>) -> Option<
     (!keys.iter().filter_map(plain).any(|key| key == wanted)).then_some(())
 }
 
+/// No captured key of the mapping is nearly the wanted one: else either side may have misspelt it.
+pub(super) fn no_close_key(context: &Context<'_>, of: Option<&str>) -> Option<()> {
+    let key = context.value(context.node("KEY")?)?;
+    let wanted = key.as_str()?.to_string();
+    let Some(Value::Dict { items, .. }) = context.value(context.node(of?)?) else {
+        return Some(());
+    };
+    let close = items
+        .iter()
+        .filter_map(|(key, _)| key.as_str())
+        .any(|key| super::names::near(key, &wanted));
+    (!close).then_some(())
+}
+
 /// The mapping has the key as a number where text was given, or the other way round.
 pub(super) fn key_of_other_type(context: &mut Context<'_>, of: Option<&str>) -> Option<()> {
     let mapping = context.value(context.node(of?)?)?;

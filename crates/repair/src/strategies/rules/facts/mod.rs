@@ -20,7 +20,10 @@ pub(crate) fn holds(context: &mut Context<'_>, fact: Fact, of: Option<&str>) -> 
         Fact::Repeatable => reading::repeatable(context, of),
         Fact::Read => reading::is_read(context),
         Fact::NoSimilarKey => mappings::no_similar_key(context, of),
+        Fact::NoCloseKey => mappings::no_close_key(context, of),
         Fact::KeyOfOtherType => mappings::key_of_other_type(context, of),
+        // A default that is written into is lost with what was written.
+        Fact::DefaultElsewhere if reading::is_changed_in_place(&context.failing) => None,
         Fact::DefaultElsewhere => defaults::elsewhere(context),
         Fact::SettingDefault => defaults::of_setting(context),
         Fact::FilledFromEmpty => mappings::filled_from_empty(context, of),
@@ -43,6 +46,11 @@ pub(crate) fn holds(context: &mut Context<'_>, fact: Fact, of: Option<&str>) -> 
         Fact::NumericText => arguments::numeric_text(context, of),
         Fact::NumberNeeded => arguments::number_needed(context),
         Fact::SumOfText => arguments::sum_of_text(context),
+        Fact::DefaultTaken => context
+            .hypothesis
+            .class
+            .is_within("data.mutable_default")
+            .then_some(()),
         Fact::CallCorrection => arguments::correction(context),
         Fact::MissingSelf => arguments::missing_self(context),
     };

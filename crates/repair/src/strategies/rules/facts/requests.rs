@@ -9,7 +9,7 @@ use homeostasis_syntax::{Node, literal, place, scope};
 pub(super) fn looked_up_for_client(context: &Context<'_>, of: Option<&str>) -> Option<()> {
     context.capsule.request.as_ref()?;
     let lookup = producer(context, context.node(of?)?)?;
-    if is_conversion(&lookup) {
+    if is_conversion(&lookup) || !is_lookup(&lookup) {
         return None;
     }
     let arguments = lookup.field("arguments")?;
@@ -56,6 +56,53 @@ fn producer<'t>(context: &Context<'t>, node: &Node<'t>) -> Option<Node<'t>> {
         found = inner?;
     }
     Some(found).filter(|found| found.kind() == "call")
+}
+
+/// A call whose name says that it looks something up, and not whether somebody may do something: who is not known is
+/// another answer than what does not exist. A function that makes something and gives back nothing is broken itself.
+fn is_lookup(call: &Node<'_>) -> bool {
+    const LOOKS_UP: &[&str] = &[
+        "get", "find", "fetch", "fetchone", "load", "lookup", "first", "one", "scalar", "select",
+        "search", "read", "retrieve", "next", "query", "by", "filter", "pick", "locate",
+    ];
+    const KNOWS_WHO: &[&str] = &[
+        "auth",
+        "authenticate",
+        "login",
+        "token",
+        "session",
+        "current",
+        "password",
+        "credentials",
+        "permission",
+        "api",
+        "secret",
+        "verify",
+        "check",
+    ];
+    let Some(callee) = call.field("function") else {
+        return false;
+    };
+    let text = callee.text();
+    let name = text
+        .rsplit('.')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let has = |words: &[&str]| name.split('_').any(|word| words.contains(&word));
+    let arguments = call
+        .field("arguments")
+        .map(|a| a.text().to_ascii_lowercase())
+        .unwrap_or_default();
+    let secret = [
+        "token",
+        "password",
+        "secret",
+        "api_key",
+        "authorization",
+        "cookie",
+    ];
+    has(LOOKS_UP) && !has(KNOWS_WHO) && !secret.iter().any(|word| arguments.contains(word))
 }
 
 /// Calls that turn a value into another are no lookups, and neither is reading a part of the request.
@@ -111,8 +158,6 @@ fn is_request_part(node: &Node<'_>) -> bool {
         "get_json",
         "query_params",
         "path_params",
-        "headers",
-        "cookies",
         "data",
         "get_data",
         "GET",
@@ -199,20 +244,19 @@ fn is_part_of(request: &Request, value: &Value) -> bool {
 /// The name under which the client sent a value.
 pub(super) fn client_field(context: &mut Context<'_>, of: Option<&str>) -> Option<()> {
     let node = context.node(of?)?.clone();
-    let field = field_of(context, &node, 0)?;
+    let field = field_of(&node, 0)?;
     context.bind("FIELD", field);
     Some(())
 }
 
-fn field_of(context: &Context<'_>, node: &Node<'_>, depth: u32) -> Option<String> {
+fn field_of(node: &Node<'_>, depth: u32) -> Option<String> {
     if depth > 6 {
         return None;
     }
     match node.kind().as_ref() {
         "subscript" => {
             let key = node.field("subscript")?;
-            literal::string_value(&key)
-                .or_else(|| field_of(context, &node.field("value")?, depth + 1))
+            literal::string_value(&key).or_else(|| field_of(&node.field("value")?, depth + 1))
         }
         "call" => {
             let callee = node.field("function")?;
@@ -227,12 +271,12 @@ fn field_of(context: &Context<'_>, node: &Node<'_>, depth: u32) -> Option<String
                 if matches!(method.as_str(), "json" | "get_json" | "get_data" | "body") {
                     return Some("body".to_string());
                 }
-                return field_of(context, &callee.field("object")?, depth + 1);
+                return field_of(&callee.field("object")?, depth + 1);
             }
-            field_of(context, &first?, depth + 1)
+            field_of(&first?, depth + 1)
         }
         "await" | "parenthesized_expression" | "boolean_operator" => {
-            field_of(context, &node.named_children().next()?, depth + 1)
+            field_of(&node.named_children().next()?, depth + 1)
         }
         "attribute" if node.field("object")?.text() == "request" => Some("body".to_string()),
         "attribute" => Some(node.field("attribute")?.text().into_owned()),
@@ -250,7 +294,7 @@ fn field_of(context: &Context<'_>, node: &Node<'_>, depth: u32) -> Option<String
             // What was made of several values has the variable's name.
             value
                 .filter(|value| value.range() != node.range())
-                .and_then(|value| field_of(context, &value, depth + 1))
+                .and_then(|value| field_of(&value, depth + 1))
                 .or(Some(name))
         }
         _ => None,
