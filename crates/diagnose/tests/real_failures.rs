@@ -144,6 +144,19 @@ fn interpreters() -> Vec<(PathBuf, (u32, u32))> {
     found
 }
 
+/// The files of a program: what stands before the first `#### path` is the program's own file, with an empty path here.
+fn files_of(program: &str) -> Vec<(&str, &str)> {
+    let mut files = vec![];
+    for (position, part) in program.split("#### ").enumerate() {
+        files.push(if position == 0 {
+            ("", part)
+        } else {
+            part.split_once('\n').unwrap_or((part.trim(), ""))
+        });
+    }
+    files
+}
+
 struct Tally {
     cases: usize,
     milliseconds: Vec<f64>,
@@ -166,8 +179,18 @@ fn check(python: &Path, version: (u32, u32), files: &[&str]) -> Tally {
             }
             let name = format!("{}_{}", file.trim_end_matches(".txt"), case.name);
             let path = program_folder.join(format!("{name}.py"));
-            std::fs::write(&path, &case.program).unwrap();
-            sources.insert(path.to_str().unwrap().to_string(), case.program.clone());
+            let mut own = BTreeMap::new();
+            for (place, text) in files_of(&case.program) {
+                let path = if place.is_empty() {
+                    path.clone()
+                } else {
+                    program_folder.join(place)
+                };
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(&path, text).unwrap();
+                own.insert(path.to_str().unwrap().to_string(), text.to_string());
+            }
+            sources.insert(name.clone(), own);
             plan.push(serde_json::json!({"name": name, "request": case.request}));
             known.insert(name, case);
         }
@@ -212,23 +235,17 @@ fn check(python: &Path, version: (u32, u32), files: &[&str]) -> Tally {
         match serde_json::from_value::<Capsule>(answer["capsule"].clone()) {
             Err(error) => problems.push(format!("no capsule: {error}")),
             Ok(capsule) => {
-                let mut own = BTreeMap::new();
-                let file = program_folder
-                    .join(format!("{name}.py"))
-                    .to_str()
-                    .unwrap()
-                    .to_string();
-                own.insert(file.clone(), sources[&file].clone());
+                let own = &sources[name];
                 let begun = Instant::now();
                 let diagnosis = diagnose(&Input {
                     capsule: &capsule,
-                    sources: &own,
+                    sources: own,
                     root: program_folder.to_str().unwrap(),
                 });
                 tally
                     .milliseconds
                     .push(begun.elapsed().as_secs_f64() * 1000.0);
-                compare(&case, &diagnosis, &sources[&file], &mut problems);
+                compare(&case, &diagnosis, own, &mut problems);
                 if !problems.is_empty() {
                     problems.push(format!(
                         "{}: {}",
@@ -253,7 +270,12 @@ fn check(python: &Path, version: (u32, u32), files: &[&str]) -> Tally {
     tally
 }
 
-fn compare(case: &Case, diagnosis: &Diagnosis, source: &str, problems: &mut Vec<String>) {
+fn compare(
+    case: &Case,
+    diagnosis: &Diagnosis,
+    sources: &BTreeMap<String, String>,
+    problems: &mut Vec<String>,
+) {
     let Some(best) = diagnosis.hypotheses.first() else {
         problems.push("no hypothesis".into());
         return;
@@ -283,7 +305,7 @@ fn compare(case: &Case, diagnosis: &Diagnosis, source: &str, problems: &mut Vec<
             same(
                 "bytes",
                 &location.text,
-                &source[location.start_byte..location.end_byte],
+                &sources[&location.file][location.start_byte..location.end_byte],
             );
         }
     }
@@ -387,7 +409,11 @@ fn failures_of_the_language_are_explained_for_every_python() {
 fn failures_inside_requests_are_explained() {
     let python = web_python();
     let (_, version) = interpreters().into_iter().next().unwrap();
-    let tally = check(&python, version, &["flask.txt", "fastapi.txt"]);
+    let tally = check(
+        &python,
+        version,
+        &["flask.txt", "fastapi.txt", "packages.txt"],
+    );
     report("requests", vec![(version, tally)]);
 }
 
