@@ -61,7 +61,7 @@ enum Progress {
 /// What a driver holds while its heal needs it alone.
 #[derive(Default)]
 struct Turn {
-    rollout: Option<OwnedMutexGuard<()>>,
+    rollout: Option<Vec<OwnedMutexGuard<()>>>,
     trials: Option<OwnedSemaphorePermit>,
     /// When this driver began to watch; counts of an earlier process are gone with it.
     watch: steps::Watch,
@@ -69,7 +69,7 @@ struct Turn {
 
 impl Turn {
     /// Waits for what the step needs, and gives back what it does not.
-    async fn prepare(&mut self, inner: &Inner, step: &Step) {
+    async fn prepare(&mut self, inner: &Inner, state: &State, step: &Step) {
         if !needs_trials(step) {
             self.trials = None;
         }
@@ -77,7 +77,14 @@ impl Turn {
             self.rollout = None;
         }
         if needs_rollout(step) && self.rollout.is_none() {
-            self.rollout = Some(inner.rollouts.clone().lock_owned().await);
+            let files = state.chosen().map(|candidate| {
+                candidate
+                    .edits
+                    .iter()
+                    .map(|edit| edit.path.clone())
+                    .collect()
+            });
+            self.rollout = Some(inner.lock_files(files.unwrap_or_default()).await);
         }
         if needs_trials(step) && self.trials.is_none() {
             self.trials = inner.trials.clone().acquire_owned().await.ok();
@@ -90,11 +97,12 @@ async fn advance(
     heal: &HealId,
     turn: &mut Turn,
 ) -> Result<Progress, RecordError> {
-    let step = inner.state(heal).await?.next();
+    let before = inner.state(heal).await?;
+    let step = before.next();
     if is_parked(&step) {
         return Ok(Progress::Parked);
     }
-    turn.prepare(inner, &step).await;
+    turn.prepare(inner, &before, &step).await;
     let _own = inner.lock_heal(heal).await;
     // While waiting for the turn a person may have decided otherwise.
     let state = inner.state(heal).await?;

@@ -22,13 +22,9 @@ pub(crate) async fn snapshot(inner: &Inner, heal: &HealId) -> Result<Snapshot, S
     snapshot::take(&inner.config.root, &snapshot_folder(inner, heal)).await
 }
 
-/// The program's own Python sources in the snapshot, by their path in the real tree; those of the capsule's frames
+/// The program's own Python sources in `tree` (its folder, or a copy of it), by their path in the real tree; those of the capsule's frames
 /// first. Files that are not UTF-8 are left out, which makes faults in them something to abstain from.
-pub(crate) fn sources(
-    root: &Path,
-    snapshot: &Snapshot,
-    capsule: &Capsule,
-) -> BTreeMap<String, String> {
+pub(crate) fn sources(root: &Path, tree: &Path, capsule: &Capsule) -> BTreeMap<String, String> {
     let mut sources = BTreeMap::new();
     let frames = capsule
         .exceptions
@@ -36,14 +32,15 @@ pub(crate) fn sources(
         .flat_map(|exception| &exception.frames)
         .filter(|frame| frame.in_app);
     for frame in frames {
-        if let Some(text) = read(root, snapshot, Path::new(&frame.file)) {
+        if let Some(text) = read(root, tree, Path::new(&frame.file)) {
             sources.insert(frame.file.clone(), text);
         }
     }
     let mut total: usize = sources.values().map(String::len).sum();
-    for item in walkdir::WalkDir::new(&snapshot.tree)
+    for item in walkdir::WalkDir::new(tree)
         .sort_by_file_name()
         .into_iter()
+        .filter_entry(|item| !snapshot::skipped(item))
         .flatten()
     {
         let is_python = item
@@ -53,7 +50,7 @@ pub(crate) fn sources(
         let small = item
             .metadata()
             .is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MOST_FILE_BYTES);
-        let Ok(relative) = item.path().strip_prefix(&snapshot.tree) else {
+        let Ok(relative) = item.path().strip_prefix(tree) else {
             continue;
         };
         let real = root.join(relative).to_string_lossy().into_owned();
@@ -72,9 +69,9 @@ pub(crate) fn sources(
     sources
 }
 
-fn read(root: &Path, snapshot: &Snapshot, file: &Path) -> Option<String> {
+fn read(root: &Path, tree: &Path, file: &Path) -> Option<String> {
     let relative = file.strip_prefix(root).ok()?;
-    std::fs::read_to_string(snapshot.tree.join(relative)).ok()
+    std::fs::read_to_string(tree.join(relative)).ok()
 }
 
 /// The process the capsule came from, as it introduced itself; else any process of the program.

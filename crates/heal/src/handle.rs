@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::notice::Notice;
+use crate::witnesses::Witnesses;
 use crate::{drive, intake, tidy};
 use homeostasis_domain::heal::{Entry, HealEvent, IllegalEvent, State};
 use homeostasis_domain::{HealId, IncidentId, Outcome};
@@ -13,7 +14,7 @@ use homeostasis_rulepack::Pack;
 use homeostasis_store::{AppendError, Store, StoreError};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use thiserror::Error;
@@ -79,11 +80,13 @@ pub(crate) struct Inner {
     pub(crate) news: Notify,
     /// Only so many heals are in trials at once.
     pub(crate) trials: Arc<Semaphore>,
-    /// One rollout at a time, so that what is measured has one cause.
-    pub(crate) rollouts: Arc<tokio::sync::Mutex<()>>,
+    /// One rollout of a file at a time, so that what is measured has one cause.
+    rollouts: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     pub(crate) suites: Mutex<HashMap<String, crate::steps::SuiteBaseline>>,
     /// What the unpatched program did, by heal; made again when it is forgotten.
     pub(crate) baselines: Mutex<HashMap<HealId, Arc<homeostasis_validate::Baseline>>>,
+    /// Recent healthy exchanges by route, from all events.
+    pub(crate) witnesses: Mutex<Witnesses>,
     counters: Mutex<Counters>,
     hellos: Mutex<BTreeMap<u32, Hello>>,
     heals: Mutex<HashMap<HealId, Arc<tokio::sync::Mutex<()>>>>,
@@ -117,9 +120,10 @@ impl Healer {
             notices,
             news: Notify::new(),
             trials: Arc::new(Semaphore::new(parallel)),
-            rollouts: Arc::new(tokio::sync::Mutex::new(())),
+            rollouts: Mutex::default(),
             suites: Mutex::default(),
             baselines: Mutex::default(),
+            witnesses: Mutex::default(),
             counters: Mutex::default(),
             hellos: Mutex::new(hellos),
             heals: Mutex::default(),
@@ -204,6 +208,16 @@ impl Inner {
     pub(crate) async fn lock_heal(&self, heal: &HealId) -> OwnedMutexGuard<()> {
         let own = lock(&self.heals).entry(heal.clone()).or_default().clone();
         own.lock_owned().await
+    }
+
+    /// Takes these files for one rollout alone; always in the same order, so that no two wait for each other.
+    pub(crate) async fn lock_files(&self, paths: BTreeSet<String>) -> Vec<OwnedMutexGuard<()>> {
+        let mut held = Vec::new();
+        for path in paths {
+            let own = lock(&self.rollouts).entry(path).or_default().clone();
+            held.push(own.lock_owned().await);
+        }
+        held
     }
 
     /// True when the caller is now the one who drives this heal.

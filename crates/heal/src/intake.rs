@@ -1,9 +1,9 @@
 //! From what comes in to incidents, counts and new heals.
 
 use crate::counters::FirstSight;
-use crate::drive;
-use crate::handle::{Healer, Inner};
+use crate::handle::{Healer, Inner, lock};
 use crate::notice::Notice;
+use crate::{drive, tidy};
 use homeostasis_domain::heal::{HealEvent, State};
 use homeostasis_domain::{Event, HealId, Incident, IncidentId, Outcome};
 use homeostasis_ingest::agent::Incoming;
@@ -41,6 +41,7 @@ async fn take(healer: &Healer, message: Incoming) -> Result<(), Failure> {
             };
             inner.tell(Notice::Connected { pid });
             inner.store.put_meta("hellos", &known).await?;
+            tokio::spawn(tidy::bring_up_to_date(healer.clone(), pid));
         }
         Incoming::Gone { pid } => inner.tell(Notice::Gone { pid }),
         Incoming::Refused { pid, reason } => {
@@ -102,6 +103,7 @@ async fn take(healer: &Healer, message: Incoming) -> Result<(), Failure> {
 
 async fn take_event(healer: &Healer, pid: u32, event: Event) -> Result<(), Failure> {
     let inner = &healer.inner;
+    lock(&inner.witnesses).take(&event.witnesses);
     let recorded = inner.store.record_event(&event).await?;
     if recorded.duplicate {
         return Ok(());

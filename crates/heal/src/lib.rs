@@ -18,6 +18,7 @@ mod notice;
 mod snapshot;
 mod steps;
 mod tidy;
+mod witnesses;
 
 pub use commands::CommandError;
 pub use config::Config;

@@ -190,7 +190,8 @@ fn copy(root: &Path, tree: &Path) -> Result<Copied, SnapshotError> {
     Ok(Copied { databases, code })
 }
 
-fn skipped(item: &walkdir::DirEntry) -> bool {
+/// Folders that hold nothing of the program's own.
+pub(crate) fn skipped(item: &walkdir::DirEntry) -> bool {
     if !item.file_type().is_dir() {
         return false;
     }

@@ -2,8 +2,9 @@
 
 use crate::handle::{Healer, Inner};
 use crate::{gather, snapshot};
-use homeostasis_domain::HealId;
 use homeostasis_domain::heal::State;
+use homeostasis_domain::rollout::PlannedFile;
+use homeostasis_domain::{HealId, Outcome};
 use homeostasis_rollout::drivers::swap;
 use homeostasis_store::StoreError;
 use std::path::Path;
@@ -17,6 +18,72 @@ pub(crate) async fn run(healer: Healer) {
         }
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
+}
+
+/// A process that connects may have read a file a moment before it changed. Shortly after its hello, when its modules
+/// are loaded, it is asked to run what is on disk: the new code of live heals, the old code of those taken back.
+pub(crate) async fn bring_up_to_date(healer: Healer, pid: u32) {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    if let Err(error) = bring_up(&healer.inner, pid).await {
+        healer.inner.trouble(format!(
+            "process {pid} may run an older version of a file: {error}"
+        ));
+    }
+}
+
+async fn bring_up(inner: &Inner, pid: u32) -> Result<(), StoreError> {
+    for (state, live) in settled(inner).await? {
+        let (Some(plan), Some(candidate)) = (&state.plan, state.chosen()) else {
+            continue;
+        };
+        let wanted = |file: &PlannedFile| {
+            if live {
+                file.new_sha256.clone()
+            } else {
+                file.old_sha256.clone()
+            }
+        };
+        if !plan.files.iter().all(|file| on_disk(file, &wanted(file))) {
+            continue;
+        }
+        let order = swap::order(&plan.swap, candidate);
+        let asked = if live {
+            inner.agents.swap(pid, &order).await
+        } else {
+            inner.agents.unswap(pid, &order).await
+        };
+        match asked {
+            // A process that went away has no version.
+            Err(_) => return Ok(()),
+            Ok(answer) if !answer.ok => {
+                tracing::debug!(pid, reason = answer.reason, "not brought up to date")
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Heals whose files are in one of two states for good: live (true) or taken back (false).
+async fn settled(inner: &Inner) -> Result<Vec<(State, bool)>, StoreError> {
+    let mut settled = Vec::new();
+    for summary in inner.store.incidents().await? {
+        let Some(heal) = summary.heal else { continue };
+        let log = inner.store.log(&heal).await?;
+        let Ok(state) = State::replay(&log) else {
+            continue;
+        };
+        let taken_back = matches!(state.outcome(), Some(Outcome::RolledBack { .. }));
+        if state.is_live() || taken_back {
+            let live = state.is_live();
+            settled.push((state, live));
+        }
+    }
+    Ok(settled)
+}
+
+fn on_disk(file: &PlannedFile, sha256: &str) -> bool {
+    homeostasis_rollout::files::hash_of(Path::new(&file.path)).is_ok_and(|hash| hash == sha256)
 }
 
 /// Removes the snapshots of closed heals.
@@ -39,23 +106,15 @@ async fn sweep(inner: &Inner) -> Result<(), StoreError> {
 /// master loaded, not what is on disk. A swap whose files have been changed since by a person is nobody's business.
 pub(crate) async fn refresh_swaps(inner: &Inner) -> Result<(), StoreError> {
     let mut live = Vec::new();
-    for summary in inner.store.incidents().await? {
-        let Some(heal) = summary.heal else { continue };
-        let log = inner.store.log(&heal).await?;
-        let Ok(state) = State::replay(&log) else {
-            continue;
-        };
-        if !state.is_live() {
-            continue;
-        }
+    for (state, _) in settled(inner).await?.into_iter().filter(|(_, live)| *live) {
         let (Some(plan), Some(candidate)) = (&state.plan, state.chosen()) else {
             continue;
         };
-        let on_disk = plan.files.iter().all(|file| {
-            homeostasis_rollout::files::hash_of(Path::new(&file.path))
-                .is_ok_and(|hash| hash == file.new_sha256)
-        });
-        if on_disk {
+        if plan
+            .files
+            .iter()
+            .all(|file| on_disk(file, &file.new_sha256))
+        {
             live.push(swap::order(&plan.swap, candidate));
         }
     }

@@ -4,29 +4,26 @@ use super::Failure;
 use crate::gather;
 use crate::handle::Inner;
 use homeostasis_domain::heal::{HealEvent, State};
-use homeostasis_domain::{Capsule, Diagnosis, HealId};
+use homeostasis_domain::{Capsule, Diagnosis};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-pub(crate) async fn perform(
-    inner: &Arc<Inner>,
-    heal: &HealId,
-    state: &State,
-) -> Result<HealEvent, Failure> {
+pub(crate) async fn perform(inner: &Arc<Inner>, state: &State) -> Result<HealEvent, Failure> {
     let event = super::source(inner, state).await?;
-    let diagnosis = run(inner, heal, event.capsule).await?;
+    let tree = inner.config.root.clone();
+    let diagnosis = run(inner, tree, event.capsule).await?;
     Ok(HealEvent::Diagnosed { diagnosis })
 }
 
-/// Diagnoses a capsule against the heal's snapshot.
+/// Diagnoses a capsule against the sources in `tree`, which is the program's folder or a copy of it.
 pub(crate) async fn run(
     inner: &Arc<Inner>,
-    heal: &HealId,
+    tree: PathBuf,
     capsule: Capsule,
 ) -> Result<Diagnosis, Failure> {
-    let snapshot = gather::snapshot(inner, heal).await?;
     let root = inner.config.root.clone();
     let diagnosis = tokio::task::spawn_blocking(move || {
-        let sources = gather::sources(&root, &snapshot, &capsule);
+        let sources = gather::sources(&root, &tree, &capsule);
         let root = root.to_string_lossy();
         homeostasis_diagnose::diagnose(&homeostasis_diagnose::Input {
             capsule: &capsule,

@@ -10,9 +10,9 @@ mod watch;
 pub(crate) use prove::SuiteBaseline;
 pub(crate) use watch::Watch;
 
-use crate::handle::{Inner, RecordError};
+use crate::handle::{Inner, RecordError, lock};
 use crate::{gather, snapshot, tidy};
-use homeostasis_domain::heal::{HealEvent, State, Step};
+use homeostasis_domain::heal::{HealEvent, Phase, State, Step};
 use homeostasis_domain::{Event, HealId};
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(crate) async fn perform(
     watch: &mut Watch,
 ) -> Result<Option<HealEvent>, Failure> {
     match step {
-        Step::Diagnose => diagnose::perform(inner, heal, state).await.map(Some),
+        Step::Diagnose => diagnose::perform(inner, state).await.map(Some),
         Step::Reproduce => prove::reproduce(inner, heal, state).await.map(Some),
         Step::Propose => propose::perform(inner, heal, state).await.map(Some),
         Step::Try(candidate) => prove::try_candidate(inner, heal, state, candidate)
@@ -50,8 +50,10 @@ pub(crate) async fn perform(
 
 /// What has to follow an event wherever it came from.
 pub(crate) async fn after(inner: &Inner, heal: &HealId, state: &State) -> Result<(), RecordError> {
-    if crate::drive::is_closed(state) {
+    if crate::drive::is_closed(state) || state.phase == Phase::Open {
+        // A heal that begins again looks at the tree as it is now.
         snapshot::remove(&gather::snapshot_folder(inner, heal));
+        lock(&inner.baselines).remove(heal);
     }
     if state.is_live() || crate::drive::is_closed(state) {
         tidy::refresh_swaps(inner).await?;

@@ -18,10 +18,10 @@ pub(crate) async fn perform(
     let event = super::source(inner, state).await?;
     let capsule = prove::reproduced_capsule(inner, heal, event).await?;
     let snapshot = gather::snapshot(inner, heal).await?;
-    let diagnosis = diagnose::run(inner, heal, capsule.clone()).await?;
+    let diagnosis = diagnose::run(inner, snapshot.tree.clone(), capsule.clone()).await?;
     let inner = inner.clone();
     let proposal = tokio::task::spawn_blocking(move || {
-        let sources = gather::sources(&inner.config.root, &snapshot, &capsule);
+        let sources = gather::sources(&inner.config.root, &snapshot.tree, &capsule);
         homeostasis_repair::propose(&homeostasis_repair::Input {
             diagnosis: &diagnosis,
             capsule: &capsule,

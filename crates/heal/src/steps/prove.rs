@@ -6,6 +6,7 @@ use crate::handle::{Inner, lock};
 use crate::snapshot::Snapshot;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
+use homeostasis_domain::capsule::Witness;
 use homeostasis_domain::heal::{HealEvent, State};
 use homeostasis_domain::{
     CandidateId, Capsule, CheckName, Decision, Event, FaultCode, HealId, Outcome,
@@ -27,6 +28,8 @@ pub(crate) type SuiteBaseline = Shared<BoxFuture<'static, Arc<SuiteResult>>>;
 
 /// Suites of this many states of the code are remembered.
 const REMEMBERED_SUITES: usize = 16;
+/// More healthy exchanges than this are not replayed in a trial.
+const MOST_WITNESSES: usize = 4;
 
 pub(crate) async fn reproduce(
     inner: &Arc<Inner>,
@@ -224,14 +227,30 @@ async fn context(
         suite: Suite::find(&snapshot.tree, config.tests.clone()),
         program,
         tree: snapshot.tree.clone(),
-        fingerprint: event.fingerprint,
+        fingerprint: event.fingerprint.clone(),
         fingerprint_of: Arc::new(homeostasis_ingest::group::fingerprint),
-        witnesses: event.witnesses,
+        witnesses: witnesses(inner, &event),
         capsule: event.capsule,
         limits: TrialLimits::default(),
         launcher: config.launcher.clone(),
     };
     Ok((context, snapshot))
+}
+
+/// Healthy exchanges on the event's route: those that came with it, and those that other events brought since.
+fn witnesses(inner: &Inner, event: &Event) -> Vec<Witness> {
+    let mut witnesses = event.witnesses.clone();
+    let known = event
+        .capsule
+        .route()
+        .map(|route| lock(&inner.witnesses).of(route))
+        .unwrap_or_default();
+    for witness in known {
+        if witnesses.len() < MOST_WITNESSES && !witnesses.contains(&witness) {
+            witnesses.push(witness);
+        }
+    }
+    witnesses
 }
 
 /// What the interpreter needs to see besides the tree: its prefixes and module folders, but nothing that would cover

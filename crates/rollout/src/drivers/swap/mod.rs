@@ -1,8 +1,9 @@
 //! Swap in the process: the agents replace code objects, one process first, then all; the file on disk follows.
 //!
 //! Order of things, so that a crash at any instant leaves every process on one whole version: the canary is swapped in
-//! memory only, so whatever starts meanwhile starts on the old file; promotion writes the file *before* it swaps the
-//! other processes, so whatever starts meanwhile starts on the new one; taking back writes the old file first as well.
+//! memory only, so whatever starts meanwhile starts on the old file; promotion swaps the processes, writes the files,
+//! and swaps whoever started in between; taking back does the same the other way. A process that connects later is
+//! brought to the version it should have by the caller (`heal`), since it may have read the files a moment before.
 //! Each step asks what is there before it acts, and may be repeated.
 
 mod fleet;

@@ -1,21 +1,25 @@
-//! Promote: files first, then every process.
+//! Promote: every process, then the files, then whoever came meanwhile.
 
 use super::fleet::{Fleet, FleetError};
 use super::{StepError, order, verified};
 use crate::files;
 use homeostasis_domain::Candidate;
 use homeostasis_domain::rollout::RolloutPlan;
+use homeostasis_protocol::SwapOrder;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Writes the new files and swaps all processes, also those that appear meanwhile. Returns the pids that run, or will
-/// load, the new code. On error some processes run the new and some the old code, each of them whole; the caller
-/// repeats or takes it back.
+/// Swaps all processes and writes the new files. Returns the pids that run, or will load, the new code. On error some
+/// processes run the new and some the old code, each of them whole; the caller repeats or takes it back.
 pub async fn promote<F: Fleet>(
     fleet: &F,
     plan: &RolloutPlan,
     candidate: &Candidate,
 ) -> Result<Vec<u32>, StepError> {
+    let order = order(&plan.swap, candidate);
+    // A process that runs the new code knows its source, so what it says of its lines is right even while the file is
+    // still the old one. The other way round its lines would be read from a file that it does not run.
+    swap_all(fleet, plan, &order).await?;
     for edit in &candidate.edits {
         files::replace(
             Path::new(&edit.path),
@@ -23,10 +27,17 @@ pub async fn promote<F: Fleet>(
             edit.new_text.as_bytes(),
         )?;
     }
-    let order = order(&plan.swap, candidate);
+    // Whoever started before the files were written has read the old ones.
+    swap_all(fleet, plan, &order).await
+}
+
+/// Swaps every process, in rounds, until nobody new has come.
+async fn swap_all<F: Fleet>(
+    fleet: &F,
+    plan: &RolloutPlan,
+    order: &SwapOrder,
+) -> Result<Vec<u32>, StepError> {
     let mut done = BTreeSet::new();
-    // A process may start while the others are swapped. It has read the old file only if it began before the files
-    // were written, so one more round finds it; rounds end when nobody new has come.
     loop {
         let pending: Vec<u32> = fleet
             .processes()
@@ -37,15 +48,18 @@ pub async fn promote<F: Fleet>(
             return Ok(done.into_iter().collect());
         }
         for pid in pending {
-            match fleet.swap(pid, &order).await {
+            match fleet.swap(pid, order).await {
                 Ok(answer) => {
                     let want = plan
                         .files
                         .iter()
                         .map(|file| (file.path.as_str(), file.new_sha256.as_str()));
                     verified(pid, &answer, want)?;
+                    done.insert(pid);
                 }
-                Err(FleetError::Gone) => {}
+                Err(FleetError::Gone) => {
+                    done.insert(pid);
+                }
                 Err(error @ FleetError::Silent) => {
                     return Err(StepError::Process {
                         pid,
@@ -53,7 +67,6 @@ pub async fn promote<F: Fleet>(
                     });
                 }
             }
-            done.insert(pid);
         }
     }
 }

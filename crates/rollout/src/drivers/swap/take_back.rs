@@ -1,21 +1,24 @@
-//! Take back: the old files, byte for byte, then every process.
+//! Take back: every process, then the old files, byte for byte, then whoever came meanwhile.
 
 use super::fleet::{Fleet, FleetError};
 use super::{StepError, order, verified};
 use crate::files;
 use homeostasis_domain::Candidate;
 use homeostasis_domain::rollout::RolloutPlan;
+use homeostasis_protocol::SwapOrder;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Restores files and processes. A file that somebody changed in the meantime is theirs and is an error; the processes
+/// Restores processes and files. A file that somebody changed in the meantime is theirs and is an error; the processes
 /// are restored all the same. Returns the pids that run the old code again.
 pub async fn take_back<F: Fleet>(
     fleet: &F,
     plan: &RolloutPlan,
     candidate: &Candidate,
 ) -> Result<Vec<u32>, StepError> {
+    let order = order(&plan.swap, candidate);
     let mut failure = None;
+    unswap_all(fleet, plan, &order, &mut failure).await;
     for edit in &candidate.edits {
         if let Err(error) = files::replace(
             Path::new(&edit.path),
@@ -25,7 +28,20 @@ pub async fn take_back<F: Fleet>(
             failure.get_or_insert(StepError::from(error));
         }
     }
-    let order = order(&plan.swap, candidate);
+    let done = unswap_all(fleet, plan, &order, &mut failure).await;
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(done),
+    }
+}
+
+/// Restores every process, in rounds, until nobody new has come; the first failure is kept and the others go on.
+async fn unswap_all<F: Fleet>(
+    fleet: &F,
+    plan: &RolloutPlan,
+    order: &SwapOrder,
+    failure: &mut Option<StepError>,
+) -> Vec<u32> {
     let mut done = BTreeSet::new();
     loop {
         let pending: Vec<u32> = fleet
@@ -34,11 +50,11 @@ pub async fn take_back<F: Fleet>(
             .filter(|pid| !done.contains(pid))
             .collect();
         if pending.is_empty() {
-            break;
+            return done.into_iter().collect();
         }
         for pid in pending {
             done.insert(pid);
-            match fleet.unswap(pid, &order).await {
+            match fleet.unswap(pid, order).await {
                 Ok(answer) => {
                     let want = plan
                         .files
@@ -57,9 +73,5 @@ pub async fn take_back<F: Fleet>(
                 }
             }
         }
-    }
-    match failure {
-        Some(error) => Err(error),
-        None => Ok(done.into_iter().collect()),
     }
 }
