@@ -99,6 +99,9 @@ facts! {
     /// The call disagrees with the definition of what it calls, and one correction agrees with the definition and
     /// with the other calls; binds CORRECTED, the call.
     CallCorrection => ["CORRECTED"],
+    /// One required argument is missing, and all other calls in this file give the same expression for it, which is at
+    /// hand here too; binds CORRECTED, the call.
+    CallLikeOthers => ["CORRECTED"],
     /// The definition of the method called lacks its `self`.
     MissingSelf => ["DEFINITION"],
 }

@@ -52,6 +52,12 @@ const READING_FUNCTIONS: &[&str] = &[
 /// Methods whose call only reads, on texts, mappings and the request objects of the frameworks.
 const READING_METHODS: &[&str] = &[
     "get",
+    "isoformat",
+    "strftime",
+    "date",
+    "total_seconds",
+    "most_common",
+    "format",
     "keys",
     "values",
     "items",

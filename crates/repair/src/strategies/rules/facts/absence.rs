@@ -20,6 +20,20 @@ pub(super) fn elsewhere(context: &mut Context<'_>, of: Option<&str>) -> Option<(
             found.extend(fallback_of(&node, &subject, &part));
         }
     }
+    let mut whole = whole;
+    if found.is_empty()
+        && let Some((shape, fallback)) = same_shape_elsewhere(context, &subject)
+    {
+        whole = shape;
+        found.insert(fallback);
+    }
+    // A display made of nothing but parts of the absent thing is absent as a whole.
+    if found.len() == 1
+        && found.contains("None")
+        && let Some(display) = display_of_parts(&whole, &subject)
+    {
+        whole = display;
+    }
     if found.is_empty() && none_is_expected(context, &whole) {
         found.insert("None".to_string());
     }
@@ -36,6 +50,103 @@ pub(super) fn elsewhere(context: &mut Context<'_>, of: Option<&str>) -> Option<(
         .insert("USE".to_string(), Captured::Node(whole));
     context.bind("FALLBACK", fallback);
     Some(())
+}
+
+/// `{"name": x.name, "mail": x.mail}`, when every value is a part of the same thing.
+fn display_of_parts<'t>(whole: &Node<'t>, subject: &Node<'_>) -> Option<Node<'t>> {
+    let pair = whole.parent().filter(|parent| parent.kind() == "pair")?;
+    let display = pair
+        .parent()
+        .filter(|parent| parent.kind() == "dictionary")?;
+    let start = format!("{}.", subject.text());
+    let pairs: Vec<Node<'_>> = display
+        .named_children()
+        .filter(|c| c.kind() != "comment")
+        .collect();
+    let all = pairs.iter().all(|pair| {
+        pair.kind() == "pair"
+            && pair
+                .field("value")
+                .is_some_and(|value| value.text().starts_with(&start))
+    });
+    (all && pairs.len() > 1).then_some(display)
+}
+
+/// An expression of the same form with another part of the same thing, guarded elsewhere in the file: the whole
+/// expression around the failing part, and the constant that stands in for it there.
+fn same_shape_elsewhere<'t>(
+    context: &Context<'t>,
+    subject: &Node<'t>,
+) -> Option<(Node<'t>, String)> {
+    let mut whole = context.failing.clone();
+    while let Some(parent) = whole.parent().filter(|parent| {
+        matches!(
+            parent.kind().as_ref(),
+            "binary_operator"
+                | "call"
+                | "argument_list"
+                | "attribute"
+                | "subscript"
+                | "parenthesized_expression"
+        )
+    }) {
+        whole = parent;
+    }
+    if whole.range() == context.failing.range() || !super::super::purity::is_repeatable(&whole) {
+        return None;
+    }
+    let wanted = shape(&whole);
+    let mut found = BTreeSet::new();
+    for node in context
+        .source
+        .root()
+        .dfs()
+        .filter(|node| node.kind() == "conditional_expression")
+    {
+        let parts: Vec<Node<'_>> = node
+            .named_children()
+            .filter(|c| c.kind() != "comment")
+            .collect();
+        let [body, test, otherwise] = parts.as_slice() else {
+            continue;
+        };
+        let Some((tested, present)) = presence(test) else {
+            continue;
+        };
+        let (used, fallback) = if present {
+            (body, otherwise)
+        } else {
+            (otherwise, body)
+        };
+        if same_thing(&tested, subject) && shape(used) == wanted && literal::is_constant(fallback) {
+            found.insert(fallback.text().into_owned());
+        }
+    }
+    let mut found = found.into_iter();
+    match (found.next(), found.next()) {
+        (Some(only), None) => Some((whole, only)),
+        _ => None,
+    }
+}
+
+/// The expression's text with the names of keys and attributes left out.
+fn shape(node: &Node<'_>) -> String {
+    node.dfs()
+        .filter(|inner| inner.is_leaf())
+        .map(|inner| {
+            let is_attribute = inner.parent().is_some_and(|parent| {
+                parent
+                    .field("attribute")
+                    .is_some_and(|name| name.range() == inner.range())
+            });
+            if inner.kind() == "string_content" || is_attribute {
+                "_".to_string()
+            } else {
+                inner.text().into_owned()
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The expression, with its call where it is the method that is called.
@@ -276,7 +387,15 @@ pub(super) fn early_return(context: &mut Context<'_>, of: Option<&str>) -> Optio
         let [only] = statements.as_slice() else {
             continue;
         };
-        if tested.text() != subject.text() || only.kind() != "return_statement" {
+        // A sibling may ask for what it worked out of a parameter of that name.
+        let about_it = tested.text() == subject.text()
+            || (tested.kind() == "identifier"
+                && place::function(&statement).is_some_and(|function| {
+                    scope::parameters(&function)
+                        .iter()
+                        .any(|p| p.name == subject.text())
+                }));
+        if !about_it || only.kind() != "return_statement" {
             continue;
         }
         let answer = only.named_children().next();

@@ -101,6 +101,91 @@ pub(super) fn correction(context: &mut Context<'_>) -> Option<()> {
     Some(())
 }
 
+/// One required argument is missing, and every other call in this file, at least two, gives the same expression for it,
+/// made of names that are at hand here too.
+pub(super) fn like_others(context: &mut Context<'_>) -> Option<()> {
+    let call = context.failing.clone();
+    let callee = (call.kind() == "call")
+        .then(|| call.field("function"))
+        .flatten()?;
+    let target = definition(context, &callee)?;
+    let parameters = accepted(&target);
+    let arguments = plain_arguments(&call)?;
+    let missing = missing(&parameters, &arguments);
+    let [only] = missing.as_slice() else {
+        return None;
+    };
+    let position = parameters.iter().position(|p| p.name == only.name)?;
+    if position != arguments.len() || arguments.iter().any(|argument| keyword(argument).is_some()) {
+        return None;
+    }
+    let mut given = Vec::new();
+    for other in context
+        .source
+        .root()
+        .dfs()
+        .filter(|node| node.kind() == "call" && node.range() != call.range())
+    {
+        if other
+            .field("function")
+            .is_none_or(|f| f.text() != callee.text())
+        {
+            continue;
+        }
+        let others = plain_arguments(&other)?;
+        let argument = others
+            .iter()
+            .find(|argument| keyword(argument).as_deref() == Some(only.name.as_str()))
+            .and_then(|argument| argument.field("value"))
+            .or_else(|| others.get(position).cloned())?;
+        given.push(argument);
+    }
+    let first = given.first()?.clone();
+    if given.len() < 2
+        || given.iter().any(|argument| argument.text() != first.text())
+        || !super::super::purity::is_repeatable(&first)
+    {
+        return None;
+    }
+    let local = scope::local_names(&context.function()?);
+    let module = scope::module_names(context.source);
+    let same_function = |node: &Node<'_>| place::function(node).map(|f| f.range());
+    let here = same_function(&call);
+    for name in scope::names_in(&first) {
+        let text = name.text().into_owned();
+        let is_same =
+            given.iter().any(|argument| same_function(argument) == here) || module.contains(&text);
+        if !(local.contains(&text) || module.contains(&text)) || !is_same {
+            return None;
+        }
+    }
+    let mut texts: Vec<String> = arguments
+        .iter()
+        .map(|argument| argument.text().into_owned())
+        .collect();
+    texts.push(first.text().into_owned());
+    context.bind(
+        "CORRECTED",
+        format!("{}({})", callee.text(), texts.join(", ")),
+    );
+    Some(())
+}
+
+/// The arguments of a call without stars.
+fn plain_arguments<'t>(call: &Node<'t>) -> Option<Vec<Node<'t>>> {
+    let list = call
+        .field("arguments")
+        .filter(|list| list.kind() == "argument_list")?;
+    let arguments: Vec<Node<'t>> = list
+        .named_children()
+        .filter(|child| child.kind() != "comment")
+        .collect();
+    arguments
+        .iter()
+        .all(|argument| !matches!(argument.kind().as_ref(), "list_splat" | "dictionary_splat"))
+        .then_some(arguments)
+}
+
 /// The one function of the program that this callee can mean.
 fn definition<'t>(context: &Context<'t>, callee: &Node<'t>) -> Option<Node<'t>> {
     let name = match callee.kind().as_ref() {

@@ -237,6 +237,10 @@ fn container(node: &Node<'_>) -> Option<&'static str> {
         }
         "argument_list" => {
             let callee = parent.parent()?.field("function")?.text().into_owned();
+            let method = callee.rsplit('.').next().unwrap_or_default();
+            if callee.contains('.') && matches!(method, "extend" | "join") {
+                return Some("[]?");
+            }
             matches!(
                 callee.as_str(),
                 "len"

@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 /// Other reads of the same key of a mapping of the same name have a default, all the same one.
 pub(super) fn elsewhere(context: &mut Context<'_>) -> Option<()> {
     let object = context.node("OBJECT")?.clone();
-    let key = literal::string_value(context.node("KEY")?)?;
     let name = last_name(&object)?;
+    let Some(key) = literal::string_value(context.node("KEY")?) else {
+        return of_constant_mapping(context, &object, &name);
+    };
     let mut found = BTreeSet::new();
     for default in reads_with_default(context.source, &key, |other| {
         last_name(other).as_ref() == Some(&name)
@@ -17,6 +19,49 @@ pub(super) fn elsewhere(context: &mut Context<'_>) -> Option<()> {
     }
     if let Some(constant) = constant_mapping(context, &key, &name) {
         found.insert(constant);
+    }
+    let default = only(found)?;
+    usable(context, &default)?;
+    context.bind("DEFAULT", default);
+    Some(())
+}
+
+/// A mapping of the module that is asked for a key worked out at run time: its other reads have a default, or a
+/// constant is named after it (`DEFAULT_RATES` for `RATES`).
+fn of_constant_mapping(context: &mut Context<'_>, object: &Node<'_>, name: &str) -> Option<()> {
+    let bindings = scope::bindings_named(&context.source.root(), name);
+    if object.kind() != "identifier" || bindings.len() != 1 {
+        return None;
+    }
+    let mut found = BTreeSet::new();
+    for call in context
+        .source
+        .root()
+        .dfs()
+        .filter(|node| node.kind() == "call")
+    {
+        let callee = call
+            .field("function")
+            .filter(|callee| callee.kind() == "attribute");
+        let Some(callee) = callee else { continue };
+        let is_get = callee.field("attribute").is_some_and(|a| a.text() == "get")
+            && callee.field("object").is_some_and(|o| o.text() == name);
+        if !is_get {
+            continue;
+        }
+        let arguments: Vec<Node<'_>> = call.field("arguments")?.named_children().collect();
+        match arguments.as_slice() {
+            [_, default] => {
+                found.insert(default.text().into_owned());
+            }
+            // Asked for without a default: then None is an answer too.
+            _ => return None,
+        }
+    }
+    for constant in [format!("DEFAULT_{name}"), format!("{name}_DEFAULT")] {
+        if !scope::bindings_named(&context.source.root(), &constant).is_empty() {
+            found.insert(constant);
+        }
     }
     let default = only(found)?;
     usable(context, &default)?;

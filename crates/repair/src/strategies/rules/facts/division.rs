@@ -98,10 +98,15 @@ pub(super) fn result_is_number(context: &Context<'_>) -> Option<()> {
                 return other_returns_are_numbers(&function, &child).then_some(());
             }
             "assignment" => {
-                let annotation = outer.field("type")?;
-                return ["float", "int", "Decimal"]
-                    .contains(&annotation.text().as_ref())
-                    .then_some(());
+                if let Some(annotation) = outer.field("type") {
+                    return ["float", "int", "Decimal"]
+                        .contains(&annotation.text().as_ref())
+                        .then_some(());
+                }
+                let target = outer
+                    .field("left")
+                    .filter(|left| left.kind() == "identifier")?;
+                return is_computed_with(context, &target).then_some(());
             }
             _ if place::is_statement(&outer) => return None,
             _ => {}
@@ -109,6 +114,27 @@ pub(super) fn result_is_number(context: &Context<'_>) -> Option<()> {
         child = outer;
     }
     None
+}
+
+/// Whether the variable is rounded, computed with or formatted as a number further on.
+fn is_computed_with(context: &Context<'_>, target: &Node<'_>) -> bool {
+    scope::names_in(&context.scope())
+        .iter()
+        .filter(|name| {
+            name.text() == target.text() && name.range().start > context.failing.range().end
+        })
+        .filter_map(Node::parent)
+        .any(|parent| match parent.kind().as_ref() {
+            "binary_operator" | "unary_operator" => true,
+            "interpolation" => parent.field("format_specifier").is_some(),
+            "argument_list" => parent
+                .parent()
+                .and_then(|call| call.field("function"))
+                .is_some_and(|callee| {
+                    ["round", "int", "float", "Decimal", "abs"].contains(&callee.text().as_ref())
+                }),
+            _ => false,
+        })
 }
 
 fn other_returns_are_numbers(function: &Node<'_>, here: &Node<'_>) -> bool {

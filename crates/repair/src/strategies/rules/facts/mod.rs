@@ -52,6 +52,7 @@ pub(crate) fn holds(context: &mut Context<'_>, fact: Fact, of: Option<&str>) -> 
             .is_within("data.mutable_default")
             .then_some(()),
         Fact::CallCorrection => arguments::correction(context),
+        Fact::CallLikeOthers => arguments::like_others(context),
         Fact::MissingSelf => arguments::missing_self(context),
     };
     answer.is_some()
