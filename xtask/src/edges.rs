@@ -183,7 +183,11 @@ fn workspace(metadata: &Value) -> Result<Workspace> {
         .as_array()
         .context("cargo metadata lists no packages")?;
     let mut found = Workspace::new();
-    for package in packages {
+    // What comes from a registry is no member.
+    for package in packages
+        .iter()
+        .filter(|package| package["source"].is_null())
+    {
         let name = package["name"].as_str().context("a package has no name")?;
         let dependencies = package["dependencies"]
             .as_array()

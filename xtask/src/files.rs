@@ -48,7 +48,7 @@ pub(crate) fn check(path: &str, text: &str) -> Vec<String> {
 fn foreign_path(line: &str) -> Option<String> {
     FOREIGN.iter().map(|parts| parts.concat()).find(|folder| {
         line.match_indices(folder.as_str()).any(|(at, _)| {
-            // Behind another name it is a part of a longer path, as in `target` + `/work/`.
+            // Behind another name it is a part of a longer path.
             let before = line[..at].chars().next_back();
             before.is_none_or(|c| !c.is_alphanumeric() && !"_-.~*}>)]".contains(c))
         })

@@ -1,5 +1,6 @@
 //! Checks of the repository itself: `cargo run -p xtask -- check`. It builds nothing and changes nothing.
 
+mod dependencies;
 mod edges;
 mod files;
 
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
     match result {
         Ok(count) => {
             say(&format!(
-                "xtask: {count} files and every edge between crates are as they should be"
+                "xtask: {count} files, the edges between crates, and what is linked from outside are as they should be"
             ));
             ExitCode::SUCCESS
         }
@@ -30,7 +31,13 @@ fn main() -> ExitCode {
 /// Runs all checks, prints every problem, and gives the number of files looked at.
 fn check() -> Result<usize> {
     let root = root()?;
-    let mut problems = edges::check(&metadata(&root)?)?;
+    let metadata = metadata(&root)?;
+    let mut problems = edges::check(&metadata)?;
+    let rules = std::fs::read_to_string(root.join("deny.toml")).context("cannot read deny.toml")?;
+    problems.extend(dependencies::check(
+        &metadata,
+        &dependencies::rules(&rules)?,
+    )?);
     let tracked = tracked(&root)?;
     for path in &tracked {
         // A file may be removed in the working tree and not yet in the index.
@@ -62,8 +69,19 @@ fn root() -> Result<PathBuf> {
 fn metadata(root: &Path) -> Result<serde_json::Value> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["metadata", "--format-version", "1", "--no-deps"]);
+    // Packages for other systems are never linked here, and need not be there.
+    command.args(["metadata", "--format-version", "1", "--locked"]);
+    command.args(["--filter-platform", &host(root)?]);
     Ok(serde_json::from_slice(&output(command, root)?)?)
+}
+
+/// This machine in the words of rustc, like `x86_64-unknown-linux-gnu`.
+fn host(root: &Path) -> Result<String> {
+    let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    command.arg("-vV");
+    let text = String::from_utf8(output(command, root)?)?;
+    let line = text.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(line.context("rustc does not tell its host")?.to_string())
 }
 
 fn tracked(root: &Path) -> Result<Vec<String>> {
