@@ -12,7 +12,11 @@ pub(super) fn elsewhere(context: &mut Context<'_>, of: Option<&str>) -> Option<(
     let whole = with_call(&context.failing);
     let part = part_of(&whole, &subject)?;
     let mut found: BTreeSet<String> = BTreeSet::new();
-    for source in context.sources.values() {
+    for (path, source) in context.sources {
+        // A variable of the same name in another file is another variable; a relation of the same name is the same.
+        if path != context.path && subject.kind() != "attribute" {
+            continue;
+        }
         for node in source.root().dfs() {
             if node.kind() != "conditional_expression" || node.range() == context.failing.range() {
                 continue;
@@ -399,6 +403,15 @@ pub(super) fn early_return(context: &mut Context<'_>, of: Option<&str>) -> Optio
             continue;
         }
         let answer = only.named_children().next();
+        // What a sibling worked out may be of another kind; only None fits whatever this function gives.
+        let derived = tested.text() != subject.text();
+        if derived
+            && answer
+                .as_ref()
+                .is_some_and(|answer| answer.kind() != "none")
+        {
+            continue;
+        }
         match answer {
             Some(answer) if literal::is_constant(&answer) => {
                 found.insert(answer.text().into_owned())

@@ -17,7 +17,33 @@ pub(super) fn share_of_nothing(context: &Context<'_>) -> Option<()> {
     };
     // A divisor that is a count of an empty thing was zero, whether or not its value was captured.
     let none_counted = nothing(divisor) || context.hypothesis.error.ends_with("ZeroDivisionError");
-    (none_counted && counts(context, divisor, 0) && nothing(dividend)).then_some(())
+    let shared = factors(dividend);
+    // A share of something among nothing is another matter: who was to get it?
+    let all_nothing = shared.iter().all(nothing) && !shared.is_empty();
+    (none_counted && counts(context, divisor, 0) && all_nothing).then_some(())
+}
+
+/// What is multiplied in the dividend, constants such as 100 left out.
+fn factors<'t>(node: &Node<'t>) -> Vec<Node<'t>> {
+    match node.kind().as_ref() {
+        "parenthesized_expression" => node
+            .named_children()
+            .flat_map(|inner| factors(&inner))
+            .collect(),
+        "binary_operator"
+            if node
+                .field("operator")
+                .is_some_and(|operator| operator.text() == "*") =>
+        {
+            [node.field("left"), node.field("right")]
+                .iter()
+                .flatten()
+                .flat_map(factors)
+                .collect()
+        }
+        _ if literal::is_constant(node) => Vec::new(),
+        _ => vec![node.clone()],
+    }
 }
 
 /// True for `len(x)`, `sum(...)`, `x.count(...)`, and a variable that holds one or was counted up from zero.

@@ -128,23 +128,58 @@ fn is_conversion(call: &Node<'_>) -> bool {
 
 /// Whether something below the node was sent by the client.
 fn holds_client_value(context: &Context<'_>, node: &Node<'_>, depth: u32) -> bool {
-    if depth > 4 {
+    node.dfs()
+        .any(|inner| is_client_value(context, &inner, depth))
+}
+
+/// Whether the client sent this very value, as it is or read as a number. What was looked up by it was not sent: the
+/// customer of an order is the program's own.
+fn is_client_value(context: &Context<'_>, node: &Node<'_>, depth: u32) -> bool {
+    if depth > 6 {
         return false;
     }
-    node.dfs().any(|inner| {
-        if context.operand(&inner).is_some_and(|operand| {
-            operand.origin.is_client() && operand.start_byte == inner.range().start
-        }) {
-            return true;
-        }
-        match inner.kind().as_ref() {
-            "attribute" => is_request_part(&inner),
-            "identifier" if scope::stands_for_a_name(&inner) => {
-                is_client_name(context, &inner, depth)
+    let by_diagnosis = context.operand(node).is_some_and(|operand| {
+        operand.origin.is_client() && operand.start_byte == node.range().start
+    });
+    if by_diagnosis {
+        return true;
+    }
+    let inner = |field: &str| {
+        node.field(field)
+            .is_some_and(|inner| is_client_value(context, &inner, depth + 1))
+    };
+    match node.kind().as_ref() {
+        "identifier" => scope::stands_for_a_name(node) && is_client_name(context, node, depth),
+        "attribute" => is_request_part(node) || inner("object"),
+        "subscript" => inner("value"),
+        "await" | "parenthesized_expression" => node
+            .named_children()
+            .any(|child| is_client_value(context, &child, depth + 1)),
+        "boolean_operator" => inner("left") || inner("right"),
+        "call" => {
+            let Some(callee) = node.field("function") else {
+                return false;
+            };
+            let text = callee.text();
+            // A method of what the client sent (`.get`, `.strip`), or a conversion of it.
+            if callee.kind() == "attribute"
+                && callee
+                    .field("object")
+                    .is_some_and(|object| is_client_value(context, &object, depth + 1))
+            {
+                return true;
             }
-            _ => false,
+            let converts = super::super::purity::is_parser(&text) || text == "str";
+            is_request_part(&callee)
+                || converts
+                    && node.field("arguments").is_some_and(|arguments| {
+                        arguments
+                            .named_children()
+                            .any(|argument| is_client_value(context, &argument, depth + 1))
+                    })
         }
-    })
+        _ => false,
+    }
 }
 
 /// `request.args`, `request.json`, `request.query_params` ...: parts of a request that the client decides.
@@ -179,7 +214,7 @@ fn is_client_name(context: &Context<'_>, name: &Node<'_>, depth: u32) -> bool {
     if let Some(binding) = before {
         return binding
             .value
-            .is_some_and(|value| holds_client_value(context, &value, depth + 1));
+            .is_some_and(|value| is_client_value(context, &value, depth + 1));
     }
     let is_parameter = scope::parameters(&function)
         .iter()
@@ -218,10 +253,23 @@ fn was_sent(context: &Context<'_>, name: &str) -> bool {
     let (Some(request), Some(frame)) = (&context.capsule.request, context.frame()) else {
         return false;
     };
-    frame
-        .locals
-        .get(name)
-        .is_some_and(|value| is_part_of(request, value))
+    let Some(value) = frame.locals.get(name) else {
+        return false;
+    };
+    // A small number equals a segment of the path by chance; the view must have it under the same name.
+    let mut outer = context
+        .capsule
+        .exceptions
+        .iter()
+        .flat_map(|exception| exception.frames.iter())
+        .filter(|other| other.in_app && !std::ptr::eq(*other, frame))
+        .peekable();
+    let handed_down = outer.peek().is_none()
+        || outer.any(|other| {
+            other.arguments.iter().any(|argument| argument == name)
+                && other.locals.get(name) == Some(value)
+        });
+    handed_down && is_part_of(request, value)
 }
 
 fn is_part_of(request: &Request, value: &Value) -> bool {
