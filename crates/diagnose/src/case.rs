@@ -85,9 +85,7 @@ impl<'a> Case<'a> {
                 if text.len() > LARGEST_SOURCE || nesting(text) > DEEPEST_NESTING {
                     return None;
                 }
-                Source::python(text)
-                    .ok()
-                    .filter(|source| is_shallow(source))
+                Source::python(text).ok().filter(is_shallow)
             })
             .as_ref()
     }

@@ -408,7 +408,7 @@ fn arithmetic(operator: &str, left: Number, right: Number) -> Option<Value> {
             "*" => a.checked_mul(b),
             "//" => (b != 0).then(|| floor_divide(a, b)).flatten(),
             "%" => (b != 0)
-                .then(|| Some(a.checked_sub(floor_divide(a, b)?.checked_mul(b)?)?))
+                .then(|| a.checked_sub(floor_divide(a, b)?.checked_mul(b)?))
                 .flatten(),
             "/" if b != 0 => return Some(Number::Float(a as f64 / b as f64).value()),
             _ => None,

@@ -4,6 +4,8 @@
 //! are of the best hypothesis; `part` is `role | text | value | origin` with `-` for what does not matter; `also` names a
 //! further hypothesis; `request` is what is sent to the program's `app`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use homeostasis_diagnose::{Input, diagnose};
 use homeostasis_domain::capsule::Capsule;
 use homeostasis_domain::diagnosis::{Diagnosis, Hypothesis};
@@ -362,6 +364,10 @@ fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "the figures are what a person runs it for"
+)]
 fn report(title: &str, tallies: Vec<((u32, u32), Tally)>) {
     let mut failed = Vec::new();
     for (version, tally) in tallies {

@@ -1,5 +1,7 @@
 //! Whatever arrives, a diagnosis comes back: telemetry is under the control of whoever attacks the watched program.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use homeostasis_diagnose::{Input, diagnose};
 use homeostasis_domain::capsule::{Capsule, Exception, Frame};
 use homeostasis_domain::value::Value;

@@ -1,6 +1,8 @@
 //! Runs the cases of all rules for real: the sick code fails in Python under the agent's capture, is diagnosed, and the
 //! proposed edit must be the case's; the healed code must run without the failure.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use homeostasis_diagnose::diagnose;
 use homeostasis_domain::{CandidateOrigin, Capsule};
 use homeostasis_repair::{Input, Proposal, propose};

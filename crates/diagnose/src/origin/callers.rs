@@ -175,11 +175,10 @@ fn argument<'c>(
         ));
         return Given::Followed(tracer.follow(here, &argument.value));
     }
-    let mut before = 0;
-    for argument in given
+    let positional = given
         .iter()
-        .filter(|argument| argument.keyword.is_none() && argument.stars < 2)
-    {
+        .filter(|argument| argument.keyword.is_none() && argument.stars < 2);
+    for (before, argument) in positional.enumerate() {
         let Some(position) = wanted.position else {
             break;
         };
@@ -205,7 +204,6 @@ fn argument<'c>(
             ));
             return Given::Followed(tracer.follow(here, &argument.value));
         }
-        before += 1;
     }
     if let Some(argument) = given.iter().find(|argument| argument.stars == 2) {
         let passed = Wanted {

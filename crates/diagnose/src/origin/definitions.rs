@@ -265,8 +265,8 @@ pub(super) fn is_mapped_class<'c>(case: &'c Case<'c>, class: &str) -> bool {
     .any(|mark| body.contains(mark))
 }
 
-/// True for a class whose instances are made from a request's body by the framework.
-pub(super) fn is_model_class<'c>(case: &'c Case<'c>, source: &'c Source, name: &str) -> bool {
+/// True for a class of the program, which as the type of a handler's parameter is the model of the request's body.
+pub(super) fn is_own_class<'c>(case: &'c Case<'c>, source: &'c Source, name: &str) -> bool {
     let found = directly_in(&source.root(), "class_definition", name).or_else(|| {
         let (there, member) = imported(case, source, name)?;
         directly_in(&there.root(), "class_definition", &member)

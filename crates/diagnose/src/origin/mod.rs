@@ -285,7 +285,7 @@ impl<'c> Tracer<'c> {
         if let Some(definition) =
             definitions::function(self.case, at.source, &function, self.frame(at))
         {
-            return self.result_of(at, node, &function, definition);
+            return self.result_of(node, &function, definition);
         }
         let name = fit::last_name(&function);
         let given = arguments(node);
@@ -307,7 +307,6 @@ impl<'c> Tracer<'c> {
     /// What a function of the program returned: where that came from when all its returns agree, else the call.
     fn result_of(
         &mut self,
-        at: At<'c>,
         call: &Node<'c>,
         callee: &Node<'c>,
         definition: definitions::Definition<'c>,
@@ -315,7 +314,6 @@ impl<'c> Tracer<'c> {
         let result = Origin::CallResult {
             function: one_line(callee, 80),
         };
-        let _ = at;
         if scope::is_generator(&definition.node) {
             return result;
         }
@@ -385,13 +383,8 @@ impl<'c> Tracer<'c> {
                         return self.follow(at, &iterated);
                     }
                 }
-                "lambda" => {
-                    if scope::parameters(&outer)
-                        .iter()
-                        .any(|parameter| parameter.name == name)
-                    {
-                        return self.lambda_parameter(at, &outer, &name);
-                    }
+                "lambda" if binds_parameter(&outer, &name) => {
+                    return self.lambda_parameter(at, &outer, &name);
                 }
                 "function_definition" => {
                     // A default or a decorator is evaluated outside of the function.
@@ -647,6 +640,12 @@ fn element<'t>(binding: &scope::Binding<'t>) -> Option<Node<'t>> {
         return elements.into_iter().nth(position);
     }
     Some(value)
+}
+
+fn binds_parameter(function: &Node<'_>, name: &str) -> bool {
+    scope::parameters(function)
+        .iter()
+        .any(|parameter| parameter.name == name)
 }
 
 fn binds(clause: &Node<'_>, name: &str) -> bool {

@@ -101,7 +101,7 @@ pub(super) fn parameter<'c>(
         {
             Origin::RequestBody
         }
-        Some(name) if definitions::is_model_class(tracer.case, at.source, &name) => {
+        Some(name) if definitions::is_own_class(tracer.case, at.source, &name) => {
             Origin::RequestBody
         }
         Some(_) => return None,

@@ -15,7 +15,7 @@ pub(super) fn recognised<'c>(
     node: &Node<'c>,
 ) -> Option<Origin> {
     let path = dotted(node)?;
-    if let Some(origin) = request(tracer, at, node, &path) {
+    if let Some(origin) = request(tracer, node, &path) {
         tracer.say(format!(
             "`{}` is what the client sent ({}).",
             one_line(node, 80),
@@ -23,7 +23,7 @@ pub(super) fn recognised<'c>(
         ));
         return Some(origin);
     }
-    if is_environment(tracer, at, &path) {
+    if is_environment(at, &path) {
         tracer.say(format!("`{}` reads the environment.", one_line(node, 80)));
         return Some(Origin::Environment);
     }
@@ -61,17 +61,12 @@ fn dotted(node: &Node<'_>) -> Option<Vec<String>> {
     None
 }
 
-fn request<'c>(
-    tracer: &Tracer<'c>,
-    at: At<'c>,
-    node: &Node<'c>,
-    path: &[String],
-) -> Option<Origin> {
+fn request<'c>(tracer: &Tracer<'c>, node: &Node<'c>, path: &[String]) -> Option<Origin> {
     tracer.case.input.capsule.request.as_ref()?;
     let root = path
         .iter()
         .take(2)
-        .position(|name| is_request_name(tracer, at, node, name))?;
+        .position(|name| is_request_name(node, name))?;
     let member = path.get(root + 1)?;
     Some(match member.as_str() {
         "json" | "get_json" | "data" | "get_data" | "body" | "stream" | "text" | "read" => {
@@ -90,8 +85,7 @@ fn request<'c>(
 }
 
 /// True for a name under which frameworks hand out the request, unless it is a parameter of another type.
-fn is_request_name<'c>(tracer: &Tracer<'c>, _at: At<'c>, node: &Node<'c>, name: &str) -> bool {
-    let _ = tracer;
+fn is_request_name(node: &Node<'_>, name: &str) -> bool {
     let annotation = place::outward(node)
         .skip(1)
         .filter(|outer| outer.kind() == "function_definition")
@@ -118,13 +112,12 @@ fn is_request_name<'c>(tracer: &Tracer<'c>, _at: At<'c>, node: &Node<'c>, name: 
     }
 }
 
-fn is_environment<'c>(tracer: &Tracer<'c>, at: At<'c>, path: &[String]) -> bool {
+fn is_environment(at: At<'_>, path: &[String]) -> bool {
     let names: Vec<&str> = path.iter().map(String::as_str).collect();
     match names.as_slice() {
         ["os", "environ" | "environb" | "getenv", ..] => true,
         ["environ" | "getenv", ..] => {
             let imported = scope::module_imports(at.source);
-            let _ = tracer;
             imported
                 .iter()
                 .any(|import| import.name == names[0] && import.module == "os")
