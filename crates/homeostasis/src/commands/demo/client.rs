@@ -2,7 +2,7 @@
 
 use super::model::{Body, Request};
 use anyhow::Result;
-use reqwest::Method;
+use reqwest::{Method, header};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -78,6 +78,17 @@ impl Client {
 
     /// Sends one request and waits for the end of its answer.
     pub(super) async fn send(&self, request: &Request) -> Answer {
+        self.exchange(request, false).await
+    }
+
+    /// Sends one request on a connection that nothing comes after. Servers close a connection on which the program has
+    /// failed, some of them without saying so; a request that is sent into that would be lost through the failure, and
+    /// must not be counted as lost through its healing.
+    pub(super) async fn send_alone(&self, request: &Request) -> Answer {
+        self.exchange(request, true).await
+    }
+
+    async fn exchange(&self, request: &Request, alone: bool) -> Answer {
         self.counters.sent.fetch_add(1, Ordering::Relaxed);
         let method = match Method::from_bytes(request.method.as_bytes()) {
             Ok(method) => method,
@@ -96,6 +107,9 @@ impl Client {
             Body::Form(fields) => sending.form(fields),
             Body::Text(text) => sending.body(text.clone()),
         };
+        if alone {
+            sending = sending.header(header::CONNECTION, "close");
+        }
         for (name, value) in &request.headers {
             sending = sending.header(name, value);
         }

@@ -43,7 +43,7 @@ pub(super) async fn try_healthy(client: &Client, case: &Healthy) -> Observation 
 /// Sends the request that triggers a bug, and its second request, if it has one.
 pub(super) async fn try_bug(client: &Client, bug: &Bug) -> Observation {
     let number = client.number();
-    let answer = client.send(&bug.request.numbered(&number)).await;
+    let answer = client.send_alone(&bug.request.numbered(&number)).await;
     let first = Observation {
         seen: sick_or_healed(&answer, bug, &number),
         text: answer.to_string(),
@@ -221,7 +221,7 @@ mod tests {
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut request = [0; 1024];
-                stream.read(&mut request).await.unwrap();
+                assert!(stream.read(&mut request).await.unwrap() > 0);
                 stream
                     .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nall is fine")
                     .await

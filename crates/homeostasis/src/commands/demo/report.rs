@@ -58,6 +58,8 @@ pub(super) struct Figures {
     seconds: f64,
     median_seconds_to_heal: Option<f64>,
     incidents: usize,
+    /// Bugs whose fault class was told as the model has it.
+    classified: usize,
     audit_whole: bool,
 }
 
@@ -99,8 +101,17 @@ impl Findings {
             )
             .map(tenth),
             incidents: self.sightings.len(),
+            classified: marks.iter().filter(|(bug, _)| self.classified(bug)).count(),
             audit_whole: self.audit_whole,
         }
+    }
+
+    fn classified(&self, bug: &Bug) -> bool {
+        self.sightings
+            .iter()
+            .filter(|sighting| sighting.bug.as_ref() == Some(&bug.id))
+            .filter_map(|sighting| sighting.summary.class.as_ref())
+            .any(|class| class.as_str() == bug.class)
     }
 
     /// One line for each incident, in the order in which they showed themselves.
@@ -184,6 +195,11 @@ impl Findings {
                 .collect();
             ids.join(", ")
         };
+        lines.push(format!(
+            "The class of the fault was told as the model has it for {} of {} bugs.",
+            figures.classified,
+            marks.len()
+        ));
         if figures.missed > 0 {
             lines.push(format!(
                 "Not healed: {}.",
@@ -499,10 +515,11 @@ mod tests {
         id-keep   data.missing_key  keep             refused  it would hide the failure
         Healed under the traffic of 8 clients, and answering as the model says: 1 of 1 bugs that must be.
         Left to a person, and still failing as before: 1 of 1 that must be.
+        The class of the fault was told as the model has it for 2 of 2 bugs.
         Nothing was healed wrongly.
         1234 requests in 61 seconds; 0 failed by the healing (0 healthy ones answered wrongly, 0 connections lost).
         The audit log of all this is whole.
-        {"patient":"shop","clients":8,"healed":1,"refused":1,"wrong":0,"missed":0,"undecided":0,"requests":1234,"requests_failed_by_healing":0,"healthy_requests_failed":0,"connections_lost":0,"requests_answered_otherwise":0,"seconds":61.2,"median_seconds_to_heal":12.3,"incidents":2,"audit_whole":true}
+        {"patient":"shop","clients":8,"healed":1,"refused":1,"wrong":0,"missed":0,"undecided":0,"requests":1234,"requests_failed_by_healing":0,"healthy_requests_failed":0,"connections_lost":0,"requests_answered_otherwise":0,"seconds":61.2,"median_seconds_to_heal":12.3,"incidents":2,"classified":2,"audit_whole":true}
         "#);
     }
 }
