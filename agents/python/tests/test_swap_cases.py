@@ -180,6 +180,20 @@ class Functions(SwapCase):
         self.assertEqual(module.f(1), (3, 1, 2))
         self.assertIs(module.f.__defaults__, defaults)
 
+    def test_a_default_changes_where_the_code_shows_nothing_of_it(self):
+        old = "def f(\n    x=1,\n    *, y=60 * 60\n):\n    return x, y\n"
+        module = self.load(old)
+        path = self.path(module.__name__)
+        for new in (old.replace("x=1", "x=2"), old.replace("60 * 60", "60 * 61")):
+            sources = [("old", old.encode()), ("new", new.encode())]
+            before = module.f()
+            self.assertEqual(swap.running(path, sources), (True, "old"))
+            self.swapped((module, old, new))
+            self.assertNotEqual(module.f(), before)
+            self.assertEqual(swap.running(path, sources), (True, "new"))
+            self.restored()
+            self.assertEqual(module.f(), before)
+
     def test_a_mutable_default_becomes_none(self):
         old = "def f(x, items=[]):\n    items.append(x)\n    return items\n"
         new = "def f(x, items=None):\n    if items is None:\n        items = []\n    items.append(x)\n    return items\n"
@@ -397,6 +411,23 @@ class InFlight(SwapCase):
         self.assertEqual(box[0](), 2)
 
 
+class Mixtures(SwapCase):
+    def test_a_call_in_flight_goes_on_with_the_closures_it_has_made(self):
+        old = "def outer(go, there):\n    def inner(): return 1\n    there.set()\n    go.wait()\n    return inner() + 1\n"
+        new = old.replace("return 1\n", "return 'one'\n").replace("inner() + 1", "inner() + '!'")
+        module = self.load(old)
+        go, there, results = threading.Event(), threading.Event(), []
+        thread = threading.Thread(target=lambda: results.append(module.outer(go, there)))
+        thread.start()
+        there.wait()
+        self.assertIn("call of outer in flight", self.refused((module, old, new)))
+        go.set()
+        thread.join()
+        self.assertEqual(results, [2])
+        self.swapped((module, old, new))
+        self.assertEqual(module.outer(go, there), "one!")
+
+
 class Places(SwapCase):
     def test_frozen_objects_are_found(self):
         module = self.load(ONE)
@@ -496,8 +527,8 @@ class Places(SwapCase):
         self.assertIs(module.Order.__init__.__code__, made)
 
     def test_bytecode_files_make_no_difference(self):
-        name = self.write(ONE + "WORDS = {'x', 'y'}\ndef g(w):\n    return w in {'a', 'b', 'c', 'd'}\n")
-        old = open(self.path(name), "rb").read().decode()
+        old = ONE + "WORDS = {'x', 'y'}\ndef g(w):\n    return w in {'a', 'b', 'c', 'd'}\n"
+        name = self.write(old)
         subprocess.run([sys.executable, "-m", "compileall", "-q", self.folder], check=True)
         module = __import__(name)
         self.swapped((module, old, old.replace("return x", "return -x")))

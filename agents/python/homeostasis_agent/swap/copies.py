@@ -10,32 +10,43 @@ from .scope import called_at_import, evaluated_at_import, used_at_import
 
 
 class Importer:
-    """A loaded module that imported names of the file: `bound` leads from its own names to those of the file."""
+    """A loaded module that imported from the file: `bound` leads from its own names to those of the file, `modules`
+    are its names for the file's module itself, `everything` says that it imported all public names."""
 
-    def __init__(self, name, namespace, tree, bound, modules):
+    def __init__(self, name, namespace, tree, bound, modules, everything):
         self.name = name
         self.namespace = namespace
         self.tree = tree
         self.bound = bound
         self.modules = modules
+        self.everything = everything
 
 
-def importers(namespaces, names):
-    """Importers of these names, found by their sources, directly and through re-exports."""
-    found = []
-    seen = {id(namespace) for namespace in namespaces}
-    texts = _texts(namespaces)
-    pending = [(_module_names(namespaces), {name: name for name in names})]
-    while pending:
-        modules, wanted = pending.pop()
-        for name, namespace, tree in _speaking_of(texts, modules, wanted):
-            bound, held = _imported(tree, namespace, modules, wanted)
-            if (bound or held) and id(namespace) not in seen:
-                seen.add(id(namespace))
-                found.append(Importer(name, namespace, tree, bound, held))
-                if bound:
-                    pending.append(({name}, bound))
-    return found
+class Neighbours:
+    """The other modules of the program, read once for the time of one plan."""
+
+    def __init__(self, namespaces):
+        self._namespaces = namespaces
+        self._modules = _module_names(namespaces)
+        self._texts = None
+
+    def importers(self, names):
+        """Importers of these names, found by their sources, directly and through re-exports."""
+        if self._texts is None:
+            self._texts = _texts(self._namespaces)
+        found = []
+        seen = set()
+        pending = [(self._modules, {name: name for name in names})]
+        while pending:
+            modules, wanted = pending.pop()
+            for name, namespace, tree in _speaking_of(self._texts, modules, wanted):
+                bound, held, everything = _imported(tree, namespace, modules, wanted)
+                if (bound or held or everything) and id(namespace) not in seen:
+                    seen.add(id(namespace))
+                    found.append(Importer(name, namespace, tree, bound, held, everything))
+                    if bound:
+                        pending.append(({name}, bound))
+        return found
 
 
 def taken_at_import(importer, name):
@@ -93,12 +104,13 @@ def _texts(namespaces):
 def _speaking_of(texts, modules, names):
     """(module name, namespace, tree) of the texts that may import one of the names, or all, from these modules."""
     words = re.compile(rb"\b(?:%s)\b" % b"|".join(re.escape(name.encode()) for name in names))
-    tail = b"(?:%s)" % b"|".join(re.escape(name.rpartition(".")[2].encode()) for name in modules)
+    tails = [name.rpartition(".")[2].encode() for name in modules]
+    tail = b"(?:%s)" % b"|".join(re.escape(text) for text in tails)
     imported = re.compile(rb"^[ \t]*(?:from|import)\b(?:[^\n]*|[^\n(]*\([^)]*)\b%s\b" % tail, re.MULTILINE)
     for name, namespace, path, data in texts:
-        if not words.search(data) and b"import *" not in data:
+        if not any(text in data for text in tails):
             continue
-        if not imported.search(data):
+        if (b"import *" not in data and not words.search(data)) or not imported.search(data):
             continue
         try:
             yield name, namespace, compile(data, path, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
@@ -107,14 +119,15 @@ def _speaking_of(texts, modules, names):
 
 
 def _imported(tree, namespace, modules, wanted):
-    """({own name: original name}, {own names of the module itself}) of the import statements that ran at import."""
-    bound, held = {}, set()
+    """({own name: original name}, {own names of the module itself}, whether all was imported) at import."""
+    bound, held, everything = {}, set(), False
     for node in evaluated_at_import(tree):
         if isinstance(node, ast.ImportFrom):
             origin = _origin(node, namespace)
             for alias in node.names:
                 if origin in modules:
                     if alias.name == "*":
+                        everything = True
                         bound.update({name: original for name, original in wanted.items() if name in namespace})
                     elif alias.name in wanted:
                         bound[alias.asname or alias.name] = wanted[alias.name]
@@ -124,7 +137,7 @@ def _imported(tree, namespace, modules, wanted):
             for alias in node.names:
                 if alias.name in modules:
                     held.add(alias.asname or alias.name)
-    return bound, held
+    return bound, held, everything
 
 
 def _origin(node, namespace):

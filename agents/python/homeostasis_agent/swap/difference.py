@@ -2,7 +2,7 @@
 
 import ast
 
-from .scope import attributes_stored, binding_count, bound_by, called_at_import, classes_in, scopes
+from .scope import attributes_stored, binding_count, bound_by, called_at_import, scopes
 from .signature import incompatible, parameters, shape
 from .source import OPTIMIZED, own_meaning
 
@@ -27,7 +27,6 @@ class Difference:
         self.added_classes = []
         self.removed_functions = []
         self.removed_classes = []
-        self.redefined = []
         self.constructors = []
 
 
@@ -56,8 +55,6 @@ def _definitions(old, new, alignment, difference):
         if reason:
             difference.refusals.append(reason)
         elif isinstance(before, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if shape(before.args) != shape(after.args) or shape(before.returns) != shape(after.returns):
-                difference.redefined.append((code, other))
             _constructor(name, code, before, after, old, difference)
 
 
@@ -117,14 +114,14 @@ def _statements(old, new, difference, undoing):
         removed = [node for form, node in was.plain.items() if form not in now.plain]
         rebound = {name for node in added for name in bound_by(node)}
         for node in added:
-            _added_statement(scope, node, removed, old, new, difference)
+            _added_statement(scope, node, removed, was.body, now.body, difference)
         for node in removed:
             for name in bound_by(node):
                 if name not in rebound:
                     difference.dropped_names.append((scope, name, node))
 
 
-def _added_statement(scope, node, removed, old, new, difference):
+def _added_statement(scope, node, removed, old_body, new_body, difference):
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         if scope:
             difference.refusals.append("line %d adds an import to class %s" % (node.lineno, scope))
@@ -136,20 +133,12 @@ def _added_statement(scope, node, removed, old, new, difference):
         return
     names = bound_by(node)
     earlier = [other for other in removed if set(bound_by(other)) & set(names)]
-    old_body, new_body = _body(old.tree, scope), _body(new.tree, scope)
     for name in names:
         if scope and name in _READ_AT_CREATION:
             difference.refusals.append("%s of class %s changed, and the class was made with it" % (name, scope))
         if binding_count(new_body, name) > 1 or binding_count(old_body, name) > 1:
             difference.refusals.append("line %d changes %s, which is bound in several places" % (node.lineno, name))
     difference.assignments.append((scope, node, earlier))
-
-
-def _body(tree, scope):
-    body = tree.body
-    for name in scope.split(".") if scope else ():
-        body = next((node.body for node in classes_in(body) if node.name == name), [])
-    return body
 
 
 def _future(tree):

@@ -4,7 +4,7 @@ import abc
 import ast
 
 from .live import nested_in_flight, target_of
-from .scope import bound_by, is_pure_assignment, scopes, statements_in
+from .scope import binding_count, bound_by, is_pure, is_pure_assignment, scopes, statements_in
 from .source import exact
 
 
@@ -44,7 +44,8 @@ class _Prints:
 
 
 def _names_present(live, source):
-    """What importing this source certainly binds is bound in every module of the file."""
+    """What importing this source certainly binds, up to where a body still runs, is bound in every module of the file."""
+    reached = min((line for _, line in live.bodies), default=float("inf"))
     deleted = {
         part.id for node in statements_in(source.tree.body) if isinstance(node, ast.Delete)
         for part in node.targets if isinstance(part, ast.Name)
@@ -52,9 +53,10 @@ def _names_present(live, source):
     for scope, statements in scopes(source.tree).items():
         if statements.decorated:
             continue
-        names = {node.name for node in statements.defined}
+        names = {node.name for node in statements.defined if node.lineno < reached}
         for node in statements.plain.values():
-            names.update(bound_by(node))
+            if node.lineno < reached:
+                names.update(bound_by(node))
         for namespace in live.namespaces:
             place = members(namespace, scope)
             if place is not None and not all(_has(place, name) for name in names - deleted):
@@ -91,44 +93,78 @@ def _has(place, name):
 
 
 def _by_values(live, sources):
-    """Leaves out the sources whose constants differ from those that live."""
-    listed = [_constants(source) for source in sources]
-    names = {key for constants in listed for key in constants}
-    differing = [
-        key for key in names
-        if len({ast.dump(constants[key]) if key in constants else "" for constants in listed}) > 1
+    """Leaves out the sources whose constants or defaults differ from those that live."""
+    listed = [{**_constants(source), **_defaults(source)} for source in sources]
+    names = {key for values in listed for key in values}
+    differing = [key for key in names if len({_text(values.get(key)) for values in listed}) > 1]
+    by_code = {}
+    for function in live.functions:
+        by_code.setdefault(exact(function.__code__), []).append(function)
+    return [
+        source for source, values in zip(sources, listed)
+        if all(_agrees(live, by_code, key, values.get(key)) for key in differing)
     ]
-    fitting = []
-    for source, constants in zip(sources, listed):
-        if all(_agrees(live, key, constants.get(key)) for key in differing):
-            fitting.append(source)
-    return fitting
+
+
+def _text(value):
+    return value if value is None or isinstance(value, str) else ast.dump(value)
 
 
 def _constants(source):
+    """{(scope, name): assignment} of the names that only this assignment binds; others say nothing by their value."""
     found = {}
+    variable = {
+        name for node in ast.walk(source.tree) if isinstance(node, ast.Global) for name in node.names
+    }
     for scope, statements in scopes(source.tree).items():
         for node in statements.plain.values():
             if is_pure_assignment(node):
                 for name in bound_by(node):
-                    found[scope, name] = node
+                    if name not in variable and binding_count(statements.body, name) == 1:
+                        found[scope, name] = node
     return found
 
 
-def _agrees(live, key, node):
+def _defaults(source):
+    """{print of a function: the text of its defaults}, where these are literals; one key per function, as its code
+    does not show them."""
+    found = {}
+    for code in source.codes:
+        node = source.node.get(id(code))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            values = node.args.defaults + [part for part in node.args.kw_defaults if part is not None]
+            if all(is_pure(part) and not any(isinstance(item, ast.Name) for item in ast.walk(part)) for part in values):
+                found[exact(code)] = repr([ast.unparse(part) for part in values])
+    return found
+
+
+def _agrees(live, by_code, key, value):
+    if isinstance(key, bytes):
+        return value is None or all(_has_defaults(function, value) for function in by_code.get(key, ()))
     scope, name = key
     for namespace in live.namespaces:
         place = members(namespace, scope)
-        if place is None or node is None:
+        if place is None or value is None:
             continue
         try:
-            value = values_of(node, namespace)[name]
+            expected = values_of(value, namespace)[name]
         except Exception:
             continue
         there = place.get(name)
-        if type(there) is not type(value) or not same_value(there, value):
+        if type(there) is not type(expected) or not same_value(there, expected):
             return False
     return True
+
+
+def _has_defaults(function, text):
+    """`text` lists literals and arithmetic on them, checked before: evaluating them runs nothing of the program."""
+    expected = [eval(part, {"__builtins__": {}}) for part in ast.literal_eval(text)]
+    actual = list(function.__defaults__ or ()) + list((function.__kwdefaults__ or {}).values())
+    # A mutable default may hold more by now than the literal it began as.
+    return len(expected) == len(actual) and all(
+        type(one) is type(other) and (same_value(one, other) or type(one) in (list, dict, set))
+        for one, other in zip(expected, actual)
+    )
 
 
 def values_of(node, namespace, overrides=None):

@@ -1,15 +1,20 @@
 """What of a source file lives in this process: module namespaces, function objects, caches and frames; changes nothing but the collector's freeze."""
 
+import contextlib
 import functools
 import gc
+import itertools
 import os
 import sys
 import types
+import weakref
 
-from .source import OPTIMIZED, children
+from .source import OPTIMIZED, below
 
 FunctionType = types.FunctionType
 _Cache = type(functools.lru_cache(maxsize=None)(lambda: None))
+# Python 3.12 freezes some hundred objects of its own when it starts; a program that freezes, freezes many thousands.
+_FROZEN_BY_PROGRAM = 1000
 _SUSPENDED = {
     types.GeneratorType: ("gi_code", "gi_frame"),
     types.CoroutineType: ("cr_code", "cr_frame"),
@@ -38,15 +43,38 @@ class Live:
         return bool(self.namespaces or self.functions)
 
 
+@contextlib.contextmanager
+def thawed():
+    """Objects frozen by `gc.freeze` (servers do it before they fork) are invisible to a search; here they are not.
+
+    Freezing again freezes all there is, so young garbage goes first. While it lasts nothing is collected, which
+    would write to every page that the processes of a preloading server share.
+    """
+    if gc.get_freeze_count() < _FROZEN_BY_PROGRAM:
+        yield
+        return
+    collecting = gc.isenabled()
+    gc.collect(1)
+    gc.disable()
+    gc.unfreeze()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if collecting:
+            gc.enable()
+
+
 def look(paths):
     """One pass over the process for several files: ({path: Live}, [all lru_cache objects])."""
     names = _Names(paths)
     found = {path: Live(path) for path in paths}
     _modules(names, found)
     functions, caches, suspended = _objects()
-    for function in functions:
-        path = names.path_of(function.__code__.co_filename, function.__globals__)
-        if path is not None:
+    for reference in functions:
+        function = reference()
+        path = function and names.path_of(function.__code__.co_filename)
+        if path is not None and names.may_belong(function.__globals__, path):
             found[path].functions.append(function)
     _namespaces_of_functions(names, found)
     for code in suspended:
@@ -66,18 +94,8 @@ def target_of(code):
 
 
 def nested_in_flight(live):
-    """Identities of the code objects that frames in flight may still make functions of."""
-    found = set()
-
-    def add(code):
-        for child in children(code):
-            found.add(id(child))
-            add(child)
-
-    for code in live.in_flight:
-        if code.co_name != "<module>":
-            add(code)
-    return found
+    """Identities of the code objects that calls in flight may still make functions of."""
+    return {id(inner) for code in live.in_flight if code.co_name != "<module>" for inner in below(code)}
 
 
 class _Names:
@@ -89,17 +107,15 @@ class _Names:
         self._bases = {os.path.basename(path) for path in list(self._exact) + list(self._real)}
         self._known = {}
 
-    def path_of(self, name, namespace=None):
-        if name in self._known:
-            return self._known[name]
-        path = self._find(name)
-        if path is None and namespace is not None and not os.path.isabs(name):
-            # A relative name was meant from the folder that was current at import; the module may know it whole.
-            whole = namespace.get("__file__")
-            if isinstance(whole, str) and os.path.isabs(whole) and whole.endswith(os.sep + os.path.normpath(name)):
-                return self.path_of(whole)
-        self._known[name] = path
-        return path
+    def path_of(self, name):
+        if name not in self._known:
+            self._known[name] = self._find(name)
+        return self._known[name]
+
+    def may_belong(self, namespace, path):
+        """False when a module that knows its whole path says that it came from another file."""
+        whole = namespace.get("__file__")
+        return not isinstance(whole, str) or not os.path.isabs(whole) or self.path_of(whole) in (path, None)
 
     def _find(self, name):
         if not isinstance(name, str) or not name or name.startswith("<"):
@@ -148,39 +164,80 @@ def _namespaces_of_functions(names, found):
 
 
 def _objects():
-    frozen = gc.get_freeze_count()
-    collecting = gc.isenabled()
-    if frozen:
-        # Frozen objects are left out of get_objects. Young garbage goes first, so that it is not frozen for ever.
-        gc.collect(1)
-        gc.disable()
-        gc.unfreeze()
-    try:
-        everything = gc.get_objects()
-    finally:
-        if frozen:
-            gc.freeze()
-            if collecting:
-                gc.enable()
-    # From 3.11 on a body that runs, of a module or a class, has a function object of its own; it is no function.
-    functions = [
-        thing for thing in everything if type(thing) is FunctionType and thing.__code__.co_flags & OPTIMIZED
-    ]
-    caches = [thing for thing in everything if type(thing) is _Cache]
-    suspended = []
-    for thing in everything:
-        attributes = _SUSPENDED.get(type(thing))
-        if attributes and getattr(thing, attributes[1]) is not None:
-            suspended.append(getattr(thing, attributes[0]))
-    greenlet = sys.modules.get("greenlet")
-    if greenlet is not None:
-        for thing in everything:
-            if issubclass(type(thing), greenlet.greenlet):
-                frame = thing.gr_frame
-                while frame is not None:
-                    suspended.append(frame.f_code)
-                    frame = frame.f_back
+    """All function objects and caches, and the code objects of suspended generators, coroutines and greenlets."""
+    functions, caches, suspended = [], [], []
+    greenlet = getattr(sys.modules.get("greenlet"), "greenlet", None)
+    kinds = [FunctionType, _Cache] + list(_SUSPENDED) + (_with_subclasses(greenlet) if greenlet else [])
+    for reference in _references(kinds):
+        thing = reference()
+        kind = type(thing)
+        if kind is FunctionType:
+            # From 3.11 on a body that runs, of a module or a class, has a function object of its own; it is no function.
+            if thing.__code__.co_flags & OPTIMIZED:
+                functions.append(reference)
+        elif kind is _Cache:
+            caches.append(thing)
+        elif kind in _SUSPENDED:
+            code, frame = _SUSPENDED[kind]
+            if getattr(thing, frame) is not None:
+                suspended.append(getattr(thing, code))
+        elif thing is not None:
+            frame = thing.gr_frame
+            while frame is not None:
+                suspended.append(frame.f_code)
+                frame = frame.f_back
     return functions, caches, suspended
+
+
+def _references(kinds):
+    """Weak references to all objects of exactly these types."""
+    wanted = {id(kind) for kind in kinds}
+
+    def search():
+        first, second, third = itertools.tee(map(gc.get_objects, [None]), 3)
+        kinds_of_all = map(type, itertools.chain.from_iterable(second))
+        chosen = itertools.compress(
+            itertools.chain.from_iterable(first), map(wanted.__contains__, map(id, kinds_of_all))
+        )
+        return itertools.chain(map(weakref.ref, chosen), filter(None, map(list.clear, third)))
+
+    return _in_one_call(list, search)
+
+
+def _in_one_call(consume, search):
+    """Uses up the iterator that `search` makes in a single call into C, and drops it before another thread can run.
+
+    `gc.get_objects` shows things as they are being made. While a tuple is being filled, one reference too many makes
+    the interpreter raise SystemError in the thread that fills it, so nothing may be held when another thread runs;
+    and the last reference to an object of the program must not be dropped here, in a thread that is not its own.
+    The list of all objects holds the iterators, too: it is used up or emptied in the same call, or the cycle would
+    keep everything. Popping leaves the call as the only one that holds the iterator.
+    """
+    held = [search()]
+    with _uncollected():
+        return consume(held.pop())
+
+
+@contextlib.contextmanager
+def _uncollected():
+    """A collection would run finalizers, and with them other threads, in the middle of a search."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _with_subclasses(kind):
+    found, pending = [], [kind]
+    while pending:
+        kind = pending.pop()
+        if not any(kind is known for known in found):
+            found.append(kind)
+            pending.extend(type.__subclasses__(kind))
+    return found
 
 
 def _stacks(names, found):
@@ -206,14 +263,22 @@ def body_lines(namespace):
 
 
 def instances(classes):
-    """Whether an object of one of these very classes or their subclasses lives."""
-    wanted = set()
-    pending = list(classes)
-    while pending:
-        kind = pending.pop()
-        if kind not in wanted:
-            wanted.add(kind)
-            pending.extend(type.__subclasses__(kind))
-    return any(type(thing) in wanted for thing in gc.get_objects())
+    """How many objects of these very classes and their subclasses live."""
+    wanted = {id(kind) for one in classes for kind in _with_subclasses(one)}
+
+    def search():
+        everything = itertools.chain.from_iterable(map(gc.get_objects, [None]))
+        return map(wanted.__contains__, map(id, map(type, everything)))
+
+    return _in_one_call(sum, search)
 
 
+def holders(value):
+    """[(identity, type)] of the objects that refer to this one; they themselves are not held."""
+    box = [value]
+
+    def search():
+        one, other = itertools.tee(itertools.chain.from_iterable(map(gc.get_referrers, box)))
+        return zip(map(id, one), map(type, other))
+
+    return [(identity, kind) for identity, kind in _in_one_call(list, search) if identity != id(box)]

@@ -3,7 +3,6 @@
 import abc
 import ast
 import builtins
-import gc
 import sys
 import types
 import weakref
@@ -11,18 +10,24 @@ import weakref
 from . import trampoline
 from .align import align
 from .change import ABSENT, to_class, to_function, to_namespace
-from .copies import called_by, importers, taken_at_import
+from .copies import Neighbours, called_by, taken_at_import
 from .difference import compare, default_changes, header_change
 from .identify import class_of, same_value, values_of
-from .live import instances, target_of
+from .live import holders, instances, target_of
 from .scope import bound_by, evaluated_at_import, is_pure, used_at_import
 from .signature import parameters, same_parameters, shape
-from .source import OPTIMIZED, Source, children, exact, meaning, own_meaning
+from .source import OPTIMIZED, Source, below, children, exact, meaning, own_meaning
 
 FunctionType = types.FunctionType
 
 # What a swap or its undoing took out of a source and left in place for the code in flight that may still use it.
 left_behind = weakref.WeakSet()
+
+
+class Seen(weakref.WeakSet):
+    """Closures of calls in flight that earlier attempts at the same swap met; `begun` after the first attempt."""
+
+    begun = False
 
 
 class Refused(Exception):
@@ -60,17 +65,18 @@ class Plan:
         self.staged = []
 
 
-def make(files, found, caches, undoing=False):
+def make(files, found, caches, seen, undoing=False):
     """The Plan for [(old Source, new Source)], given what `live.look` found for their paths.
 
-    Raises Refused, with everything staged taken back.
+    `seen` holds the closures of calls in flight that earlier attempts met, and is added to. Raises Refused, with
+    everything staged taken back.
     """
     plan = Plan()
     try:
-        pending = []
-        for old, new in files:
-            pending.extend(_File(plan, old, new, found[old.filename], undoing).steps())
-        _in_any_order(pending)
+        parts = [_File(plan, old, new, found[old.filename], seen, undoing) for old, new in files]
+        _in_any_order([step for part in parts for step in part.steps()])
+        for part in parts:
+            part.star_importers()
         _clear_caches(plan, caches)
     except BaseException:
         plan.unstage()
@@ -113,7 +119,8 @@ def _acts_otherwise(change):
 class _File:
     """The planning of one file; its methods only add to the plan."""
 
-    def __init__(self, plan, old, new, live, undoing):
+    def __init__(self, plan, old, new, live, seen, undoing):
+        self.seen = seen
         self.plan = plan
         self.old = old
         self.new = new
@@ -121,6 +128,8 @@ class _File:
         self.alignment = align(old, new)
         self.difference = compare(old, new, self.alignment, undoing, [line for _, line in live.bodies])
         self.versions = {}
+        self.neighbours = Neighbours(live.namespaces)
+        self.fresh = {}
         # Values of names that exist and are bound anew, by namespace: expressions planned later see them.
         self.rebound = {id(namespace): {} for namespace in live.namespaces}
 
@@ -190,7 +199,7 @@ class _File:
                 names.add(parent.co_name)
         if not names:
             return
-        for importer in importers(self.live.namespaces, names):
+        for importer in self.neighbours.importers(names):
             for name in sorted(names):
                 line = called_by(importer, name)
                 if line:
@@ -202,15 +211,21 @@ class _File:
     # Existing functions.
 
     def _functions(self):
-        prints = {}
+        prints, redefined = {}, {}
+        unsettled = self._unsettled()
         for function in self.live.functions:
             code = function.__code__
+            if id(code) in unsettled:
+                self._in_use(function, unsettled[id(code)])
+                continue
             target = target_of(code)
             compiled = target.__code__ if target is not None else code
             filename = compiled.co_filename
             if id(compiled) not in prints:
                 prints[id(compiled)] = exact(compiled)
             old, new, alignment = self._version(filename)
+            if filename not in redefined:
+                redefined[filename] = _redefined(old, new, alignment)
             before = old.by_print.get(prints[id(compiled)])
             if before is None:
                 continue
@@ -224,10 +239,28 @@ class _File:
             after = alignment.pairs.get(id(before))
             if after is None:
                 self.plan.retired.append(function)
-            elif exact(after) != prints[id(compiled)]:
+            elif exact(after) != prints[id(compiled)] or id(before) in redefined[filename]:
                 self._function(function, target, before, after, old, new)
         for filename, (old, new, alignment) in self.versions.items():
             self._remember_pairs(filename, old, new, alignment)
+
+    def _unsettled(self):
+        """{identity of a nested code object: qualified name of its call} for the calls in flight whose own body
+        changes: their closures go on with them as they are."""
+        found = {}
+        for code in self.live.in_flight:
+            old, _, alignment = self._version(code.co_filename)
+            before = old.by_print.get(exact(code))
+            after = before and alignment.pairs.get(id(before))
+            if after is not None and own_meaning(after) != own_meaning(before):
+                found.update((id(inner), old.qualname[id(before)]) for inner in below(code))
+        return found
+
+    def _in_use(self, function, name):
+        """Closures of a call in flight end with it. One that outlives several looks may be held by others."""
+        if function in self.seen or not self.seen.begun:
+            self.seen.add(function)
+            raise Refused("a call of %s in flight uses functions it has made, and they change with it" % name, passing=True)
 
     def _version(self, filename):
         """Both sources compiled under the name that this function's code carries, and their alignment."""
@@ -288,6 +321,8 @@ class _File:
         self._described(function, before, after, one, other)
 
     def _code(self, function, before, after, defaults, name):
+        if exact(before) == exact(after):
+            return
         change, reason = refit(function, before, after, defaults, self._owner_of(name))
         if change is None:
             raise Refused("%s: %s" % (name, reason), passing="<locals>" in name)
@@ -427,18 +462,19 @@ class _File:
         """A new name is put in place at once, where nobody reads it yet; an existing one waits for the swap."""
         if name not in namespace:
             self.plan.stage(namespace, name, value)
-            self._star_importers(name, value)
+            self.fresh[name] = value
         elif namespace[name] is not value:
             self._rebind(namespace, name, value)
 
-    def _star_importers(self, name, value):
+    def star_importers(self):
         """Modules that import everything from this one get its new public names, too."""
-        public = self.live.namespaces[0].get("__all__")
-        if name.startswith("_") if public is None else name not in public:
+        public = self.live.namespaces[0].get("__all__") if self.live.namespaces else None
+        names = {name for name in self.fresh if not name.startswith("_") if public is None or name in public}
+        if not names:
             return
-        for importer in importers(self.live.namespaces, {name}):
-            if name not in importer.namespace and _imports_all(importer.tree):
-                self.plan.stage(importer.namespace, name, value)
+        for importer in self.neighbours.importers(names):
+            for name in names - set(importer.namespace) if importer.everything else ():
+                self.plan.stage(importer.namespace, name, self.fresh[name])
 
     def _rebind(self, namespace, name, value):
         before = namespace[name]
@@ -449,7 +485,7 @@ class _File:
             self._holders(before, name)
         self.rebound[id(namespace)][name] = value
         self.plan.changes.append(to_namespace(namespace, name, value))
-        for importer in importers([namespace], {name}):
+        for importer in self.neighbours.importers({name}):
             line = taken_at_import(importer, name)
             if line:
                 raise Refused("%s changed, and line %d of module %s took it when it was imported" % (name, line, importer.name))
@@ -462,14 +498,12 @@ class _File:
 
     def _holders(self, value, name):
         """A container that something other than module names holds would live on there with its old content."""
-        modules = {id(object.__getattribute__(module, "__dict__")) for module in list(sys.modules.values())
+        allowed = {id(object.__getattribute__(module, "__dict__")) for module in list(sys.modules.values())
                    if issubclass(type(module), types.ModuleType)}
-        for holder in gc.get_referrers(value):
-            if isinstance(holder, types.FrameType) or id(holder) in modules:
-                continue
-            if holder is self.rebound or any(holder is space for space in self.live.namespaces):
-                continue
-            raise Refused("%s changed, and an object of type %s holds the old one" % (name, type(holder).__name__))
+        allowed.update(id(namespace) for namespace in self.live.namespaces)
+        for identity, kind in holders(value):
+            if identity not in allowed and kind is not types.FrameType and kind is not type(iter([])):
+                raise Refused("%s changed, and an object of type %s holds the old one" % (name, kind.__name__))
 
     def _import(self, namespace, node):
         results = {}
@@ -593,6 +627,18 @@ class _File:
             self.plan.changes.append(to_class(kind, "__doc__", _compiled_documentation(now)))
 
 
+def _redefined(old, new, alignment):
+    """Code objects whose definition has other parameters, defaults or annotations, which the code need not show."""
+    found = set()
+    for code in old.codes:
+        one, other = old.node.get(id(code)), new.node.get(id(alignment.pairs.get(id(code))))
+        if one is None or other is None or isinstance(one, ast.ClassDef) or type(one) is not type(other):
+            continue
+        if shape(one.args) != shape(other.args) or shape(getattr(one, "returns", None)) != shape(getattr(other, "returns", None)):
+            found.add(id(code))
+    return found
+
+
 def refit(function, before, after, defaults, owner):
     """(Change, None) that makes the function run `after` instead of `before`, or (None, reason)."""
     if after.co_freevars == before.co_freevars:
@@ -623,10 +669,6 @@ def _left_behind(value):
         return inner in left_behind
     except TypeError:
         return False
-
-
-def _imports_all(tree):
-    return any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree))
 
 
 def _first_line(node):

@@ -20,6 +20,7 @@ class Statements:
     """
 
     def __init__(self, body, decorated=False):
+        self.body = body
         self.decorated = decorated
         self.plain = {}
         self.other = []

@@ -11,7 +11,7 @@ import tokenize
 from . import change, live, plan
 from .identify import indistinguishable, matching
 from .plan import Refused, left_behind, refit
-from .source import Source, exact
+from .source import Source, below, exact, own_meaning
 
 _ATTEMPTS = 8
 _DRAIN_SECONDS = 0.3
@@ -53,19 +53,19 @@ def applied():
 
 def apply(swap_id, files):
     """Swaps `files` ({"path", "old": bytes, "new": bytes}) to their new sources; the fields of a `swap_result`."""
-    with _lock:
+    with _lock, live.thawed():
         return _answer(files, lambda pairs: _apply(swap_id, pairs))
 
 
 def undo(swap_id, files):
     """Takes a swap back, also in a process that started on the new sources; the fields of an `unswap_result`."""
-    with _lock:
+    with _lock, live.thawed():
         return _answer(files, lambda pairs: _undo(swap_id, pairs))
 
 
 def running(path, sources):
     """(loaded, sha256 or None): which of `sources` ([(sha256, bytes)]) the running code of this file is."""
-    with _lock:
+    with _lock, live.thawed():
         found, _ = live.look([path])
         _sweep(found)
         _finish_removals(found)
@@ -147,21 +147,23 @@ def _apply(swap_id, pairs):
     began = [old for old, _ in pairs]
     if len({os.path.realpath(old.filename) for old in began}) != len(began):
         raise Refused("the same file is named twice")
-    return _patiently(lambda: _apply_once(swap_id, pairs))
+    return _patiently(lambda seen: _apply_once(swap_id, pairs, seen))
 
 
 def _patiently(act):
     """Tries again for a moment when the reason for a refusal is something that passes, like a closure in use."""
+    seen = plan.Seen()
     for attempt in range(_ATTEMPTS):
         try:
-            return act()
+            return act(seen)
         except Refused as refusal:
             if not refusal.passing or attempt == _ATTEMPTS - 1:
                 raise
+        seen.begun = True
         time.sleep(0.002 * 2 ** attempt)
 
 
-def _apply_once(swap_id, pairs):
+def _apply_once(swap_id, pairs, seen):
     found, caches = live.look([old.filename for old, _ in pairs])
     _sweep(found)
     _finish_removals(found)
@@ -182,7 +184,7 @@ def _apply_once(swap_id, pairs):
     if not todo:
         state = "already" if loaded else "not_loaded"
         return _result(state, files=_shas(found, pairs))
-    made = plan.make(todo, found, caches)
+    made = plan.make(todo, found, caches, seen)
     took = _do(made)
     record = _Record(todo, made, _refresh_lines(todo, made))
     left_behind_before = set(left_behind)
@@ -212,7 +214,11 @@ def _both(pairs, new):
 
 def _shas(found, pairs):
     return [
-        {"path": old.filename, "sha256": _identity(found[old.filename], [old, new])} for old, new in pairs
+        {
+            "path": old.filename, "sha256": _identity(found[old.filename], [old, new]),
+            "loaded": found[old.filename].loaded,
+        }
+        for old, new in pairs
     ]
 
 
@@ -238,7 +244,7 @@ def _undo(swap_id, pairs):
     record = _records.get(swap_id)
     if record is not None:
         return _undo_record(swap_id, record, pairs)
-    return _patiently(lambda: _undo_from_disk(pairs))
+    return _patiently(lambda seen: _undo_from_disk(pairs, seen))
 
 
 def _undo_record(swap_id, record, pairs):
@@ -275,7 +281,6 @@ def _take_back(record, at_once=False):
     deadline = time.monotonic() + (0 if at_once else _DRAIN_SECONDS)
     while True:
         found, _ = live.look(record.paths)
-        _sweep_with(found, record.backward)
         _finish_removals(found)
         if not _removals or time.monotonic() >= deadline:
             break
@@ -298,11 +303,13 @@ def _leave_behind(value):
 
 
 def _finish_removals(found):
-    """Removes the names of undone swaps, each when no frame of the undone code is left."""
+    """Ends the undoing of swaps: existing closures get their code back, and names that only the undone code knows
+    go when no call of it is in flight."""
     for waiting in list(_removals):
         record, added = waiting
         if any(path not in found for path in record.paths):
             continue
+        _sweep_with(found, record.backward)
         if any(_of(record.backward, code) for path in record.paths for code in found[path].in_flight):
             continue
         now = [item for item in added if _still(item)]
@@ -323,7 +330,7 @@ def _still(item):
     return there.get(item.name, change.ABSENT) is item.after
 
 
-def _undo_from_disk(pairs):
+def _undo_from_disk(pairs, seen):
     """Undoing in a process that never applied the swap: it started on the new sources, or never loaded the files."""
     found, caches = live.look([old.filename for old, _ in pairs])
     todo, loaded = [], False
@@ -343,7 +350,7 @@ def _undo_from_disk(pairs):
     if not todo:
         return _result("restored", files=_shas(found, pairs))
     try:
-        made = plan.make(todo, found, caches, undoing=True)
+        made = plan.make(todo, found, caches, seen, undoing=True)
     except Refused as refusal:
         if refusal.passing:
             raise
@@ -372,14 +379,21 @@ def _sweep(found):
 
 
 def _sweep_with(found, mapping):
-    """Gives their replacement to functions that still carry code the mapping replaces; those it does not fit keep it."""
+    """Gives their replacement to functions that still carry code the mapping replaces; those it does not fit keep it.
+
+    Closures of a call in flight whose own body changed are passed over: they go on with it, and if they outlive it,
+    a later sweep meets them.
+    """
     changes = []
     for here in found.values():
         prints = {}
+        unsettled = _unsettled(here, mapping)
         for function in here.functions:
             code = function.__code__
             replacements = mapping.get(code.co_filename)
             if not replacements or live.target_of(code) is not None or function in left_behind:
+                continue
+            if id(code) in unsettled:
                 continue
             if id(code) not in prints:
                 prints[id(code)] = exact(code)
@@ -394,6 +408,15 @@ def _sweep_with(found, mapping):
             else:
                 changes.append(fitted)
     change.do(changes)
+
+
+def _unsettled(here, mapping):
+    found = set()
+    for code in here.in_flight:
+        after = mapping.get(code.co_filename, {}).get(exact(code))
+        if after is not None and own_meaning(after) != own_meaning(code):
+            found.update(id(inner) for inner in below(code))
+    return found
 
 
 # The lines that tracebacks show.

@@ -81,14 +81,6 @@ class Source:
             parent = self.parent[id(parent)]
         return True
 
-    def below(self, code):
-        """All code objects nested in this one."""
-        found = []
-        for child in children(code):
-            found.append(child)
-            found.extend(self.below(child))
-        return found
-
 
 def _place(node):
     if isinstance(node, ast.Lambda):
@@ -106,6 +98,15 @@ def _in_order(node):
 
 def children(code):
     return [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+
+
+def below(code):
+    """All code objects nested in this one, however deep."""
+    found = []
+    for child in children(code):
+        found.append(child)
+        found.extend(below(child))
+    return found
 
 
 def exact(code):
