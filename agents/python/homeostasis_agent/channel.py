@@ -357,7 +357,8 @@ def _handle(line):
             commands.welcome(message)
             _welcomed = True
             _delay = FIRST_DELAY
-        elif _welcomed:
+        else:
+            # A command may overtake the welcome; its answer waits for it like all that is said.
             commands.handle(kind, message)
     except Exception:
         # A malformed command is the sender's error: it does not count towards turning the agent off.

@@ -36,7 +36,11 @@ def handle(kind, message):
     """Act on one command; an error in it is told and goes no further."""
     if kind == "swap":
         with _lock:
-            _send(_answer("swap_result", message, "apply"))
+            answer = _answer("swap_result", message, "apply")
+            if answer.get("state") == "not_loaded" and _is_before_first_request():
+                # The file may be half read by now, in its old form: look again when it is loaded.
+                _waiting[message["swap"]] = message
+            _send(answer)
     elif kind == "unswap":
         with _lock:
             _waiting.pop(message.get("swap"), None)
@@ -45,6 +49,12 @@ def handle(kind, message):
         _send(_state(message))
     elif kind == "rearm":
         _rearm()
+
+
+def _is_before_first_request():
+    from . import channel
+
+    return channel.unsettled
 
 
 def _answer(kind, message, action):
