@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::notice::Notice;
+use crate::versions::Versions;
 use crate::witnesses::Witnesses;
 use crate::{drive, intake, tidy};
 use homeostasis_domain::heal::{Entry, HealEvent, IllegalEvent, State};
@@ -87,6 +88,8 @@ pub(crate) struct Inner {
     pub(crate) baselines: Mutex<HashMap<HealId, Arc<homeostasis_validate::Baseline>>>,
     /// Recent healthy exchanges by route, from all events.
     pub(crate) witnesses: Mutex<Witnesses>,
+    /// Texts of files that were swapped while the program ran.
+    pub(crate) versions: Mutex<Versions>,
     counters: Mutex<Counters>,
     hellos: Mutex<BTreeMap<u32, Hello>>,
     heals: Mutex<HashMap<HealId, Arc<tokio::sync::Mutex<()>>>>,
@@ -124,6 +127,7 @@ impl Healer {
             suites: Mutex::default(),
             baselines: Mutex::default(),
             witnesses: Mutex::default(),
+            versions: Mutex::default(),
             counters: Mutex::default(),
             hellos: Mutex::new(hellos),
             heals: Mutex::default(),

@@ -5,7 +5,7 @@ use crate::handle::{Healer, Inner, lock};
 use crate::notice::Notice;
 use crate::{drive, tidy};
 use homeostasis_domain::heal::{HealEvent, State};
-use homeostasis_domain::{Event, HealId, Incident, IncidentId, Outcome};
+use homeostasis_domain::{Event, Fingerprint, HealId, Incident, IncidentId, Outcome};
 use homeostasis_ingest::agent::Incoming;
 use homeostasis_policy::guard;
 use jiff::{SignedDuration, Timestamp};
@@ -104,6 +104,7 @@ async fn take(healer: &Healer, message: Incoming) -> Result<(), Failure> {
 async fn take_event(healer: &Healer, pid: u32, event: Event) -> Result<(), Failure> {
     let inner = &healer.inner;
     lock(&inner.witnesses).take(&event.witnesses);
+    let (event, outdated) = recognise(inner, event).await?;
     let recorded = inner.store.record_event(&event).await?;
     if recorded.duplicate {
         return Ok(());
@@ -112,15 +113,61 @@ async fn take_event(healer: &Healer, pid: u32, event: Event) -> Result<(), Failu
     let first = recorded
         .new_incident
         .then(|| first_sight(&incident, &event));
-    inner
-        .counters()
-        .failure(pid, event.time, incident.id.clone(), 1, first);
+    if !outdated {
+        inner
+            .counters()
+            .failure(pid, event.time, incident.id.clone(), 1, first);
+    }
     if recorded.new_incident {
         inner.tell(Notice::Incident {
             incident: Box::new(incident.clone()),
         });
     }
     consider(healer, &incident.id, &event).await
+}
+
+/// A request that was under way when its function was swapped fails on the old code, while the agent reads the line's
+/// text from the new one: a known failure looks like a new one. Where the text of another version of the file makes it
+/// a known incident, it is that one; true beside it means that it says nothing about the new code.
+async fn recognise(inner: &Inner, mut event: Event) -> Result<(Event, bool), Failure> {
+    let known = async |fingerprint: &Fingerprint| {
+        let id = IncidentId::of(&event.service, &event.environment, fingerprint);
+        inner.store.incident(&id).await.map(|found| found.is_some())
+    };
+    if known(&event.fingerprint).await? {
+        return Ok((event, false));
+    }
+    let Some(frame) = event
+        .capsule
+        .thrown()
+        .and_then(|thrown| thrown.failing_frame())
+    else {
+        return Ok((event, false));
+    };
+    let versions = lock(&inner.versions).of(&frame.file);
+    for version in versions {
+        let mut capsule = event.capsule.clone();
+        let frames = capsule
+            .exceptions
+            .first_mut()
+            .map(|thrown| &mut thrown.frames);
+        let Some(frame) =
+            frames.and_then(|frames| frames.iter_mut().rev().find(|frame| frame.in_app))
+        else {
+            break;
+        };
+        let Some(text) = version.lines().nth(frame.line.saturating_sub(1) as usize) else {
+            continue;
+        };
+        frame.text = text.trim().to_string();
+        let fingerprint = homeostasis_ingest::group::fingerprint(&capsule);
+        if known(&fingerprint).await? {
+            event.capsule = capsule;
+            event.fingerprint = fingerprint;
+            return Ok((event, true));
+        }
+    }
+    Ok((event, false))
 }
 
 fn first_sight(incident: &Incident, event: &Event) -> FirstSight {

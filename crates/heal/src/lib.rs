@@ -18,6 +18,7 @@ mod notice;
 mod snapshot;
 mod steps;
 mod tidy;
+mod versions;
 mod witnesses;
 
 pub use commands::CommandError;

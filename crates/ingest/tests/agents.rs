@@ -103,7 +103,8 @@ async fn an_uncaught_exception_of_a_real_program_becomes_an_event() {
 #[tokio::test]
 async fn a_running_process_swaps_its_code_and_takes_it_back() {
     let mut server = start();
-    let code = "import sys, time\ndef answer():\n    return 'old'\nwhile True:\n    sys.stdout.write(answer()[0])\n    sys.stdout.flush()\n    time.sleep(0.01)\n";
+    // A plain program connects with its first failure, here that of a thread.
+    let code = "import sys, threading, time\nthreading.Thread(target=lambda: 1 / 0).start()\ndef answer():\n    return 'old'\nwhile True:\n    sys.stdout.write(answer()[0])\n    sys.stdout.flush()\n    time.sleep(0.01)\n";
     let mut child = server.python(code).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let pid = server

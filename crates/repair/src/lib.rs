@@ -7,9 +7,11 @@
 
 mod cases;
 mod diff;
+mod follow;
 mod propose;
 mod rank;
 pub mod strategies;
 
 pub use cases::{check_case, check_cases, diagnosis_of_case};
+pub use follow::{follow, may_follow};
 pub use propose::{Input, Proposal, propose};

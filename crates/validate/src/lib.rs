@@ -13,6 +13,7 @@ mod baseline;
 mod checks;
 mod context;
 mod effects;
+mod glance;
 mod judge;
 mod program;
 mod replay;
@@ -23,6 +24,7 @@ mod trial;
 
 pub use baseline::{Baseline, Recording, baseline};
 pub use context::{Context, FingerprintOf, TrialLimits};
+pub use glance::glance;
 pub use judge::{JudgeInput, judge};
 pub use program::Program;
 pub use structure::{Finding, compare as compare_structure};

@@ -8,9 +8,12 @@ use homeostasis_domain::capsule::{Body, Request};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Places of a request's query and body with the class of what is there; `None` for a body of unknown form.
-pub(crate) fn of_request(request: &Request) -> Option<BTreeMap<String, &'static str>> {
-    let mut shape = BTreeMap::new();
+/// Classes of what is at each place; elements of a list share their places.
+pub(crate) type Shape = BTreeMap<String, BTreeSet<&'static str>>;
+
+/// Places of a request's query and body with the classes of what is there; `None` for a body of unknown form.
+pub(crate) fn of_request(request: &Request) -> Option<Shape> {
+    let mut shape = Shape::new();
     pairs(&request.query, "query", &mut shape);
     let bytes = answers::bytes(&request.body);
     if bytes.is_empty() {
@@ -32,13 +35,13 @@ pub(crate) fn of_request(request: &Request) -> Option<BTreeMap<String, &'static 
 
 /// Keys of a JSON answer, by place; the elements of a list have one place together.
 pub(crate) fn keys(body: &Body) -> Option<BTreeSet<String>> {
-    let mut shape = BTreeMap::new();
+    let mut shape = Shape::new();
     walk(&answers::json(body)?, String::new(), &mut shape);
     Some(shape.into_keys().collect())
 }
 
-fn walk(value: &Value, place: String, shape: &mut BTreeMap<String, &'static str>) {
-    shape.insert(place.clone(), class(value));
+fn walk(value: &Value, place: String, shape: &mut Shape) {
+    shape.entry(place.clone()).or_default().insert(class(value));
     match value {
         Value::Object(map) => {
             for (key, inner) in map {
@@ -48,6 +51,17 @@ fn walk(value: &Value, place: String, shape: &mut BTreeMap<String, &'static str>
         Value::Array(list) => {
             for inner in list {
                 walk(inner, format!("{place}[]"), shape);
+            }
+            // What only some of the elements have is another shape than what all have.
+            let maps: Vec<_> = list.iter().filter_map(Value::as_object).collect();
+            let names: BTreeSet<&String> = maps.iter().flat_map(|map| map.keys()).collect();
+            for name in names {
+                if maps.iter().any(|map| !map.contains_key(name)) {
+                    shape
+                        .entry(format!("{place}[].{name}"))
+                        .or_default()
+                        .insert("absent");
+                }
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -123,20 +137,39 @@ fn is_date(text: &str) -> bool {
     (1..=longest).contains(&day) && (rest.is_empty() || rest.starts_with(['T', ' ']))
 }
 
-fn pairs(text: &str, place: &str, shape: &mut BTreeMap<String, &'static str>) {
+fn pairs(text: &str, place: &str, shape: &mut Shape) {
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let value = value
             .replace('+', " ")
             .replace("%20", " ")
             .replace("%40", "@");
-        shape.insert(format!("{place}.{name}"), class_of_text(&value));
+        shape
+            .entry(format!("{place}.{name}"))
+            .or_default()
+            .insert(class_of_text(&value));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_whose_elements_differ_in_their_keys_has_a_shape_of_its_own() {
+        let shape = |text: &str| {
+            let mut shape = Shape::new();
+            walk(
+                &serde_json::from_str(text).unwrap(),
+                String::new(),
+                &mut shape,
+            );
+            shape
+        };
+        let whole = shape(r#"[{"id": 1, "n": 2}, {"id": 2, "n": 1}]"#);
+        assert_eq!(whole, shape(r#"[{"id": 7, "n": 3}]"#));
+        assert_ne!(whole, shape(r#"[{"id": 1, "n": 2}, {"id": 2}]"#));
+    }
 
     #[test]
     fn a_text_belongs_to_the_class_in_which_a_mistake_shows() {

@@ -5,6 +5,7 @@ use crate::gather;
 use crate::handle::Inner;
 use homeostasis_domain::heal::{HealEvent, State};
 use homeostasis_domain::{Capsule, Diagnosis};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,10 +22,19 @@ pub(crate) async fn run(
     tree: PathBuf,
     capsule: Capsule,
 ) -> Result<Diagnosis, Failure> {
-    let root = inner.config.root.clone();
+    let (root, of) = (inner.config.root.clone(), capsule.clone());
+    let sources = tokio::task::spawn_blocking(move || gather::sources(&root, &tree, &of)).await?;
+    on(inner, Arc::new(sources), capsule).await
+}
+
+/// Diagnoses a capsule against these sources.
+pub(crate) async fn on(
+    inner: &Arc<Inner>,
+    sources: Arc<BTreeMap<String, String>>,
+    capsule: Capsule,
+) -> Result<Diagnosis, Failure> {
+    let root = inner.config.root.to_string_lossy().into_owned();
     let diagnosis = tokio::task::spawn_blocking(move || {
-        let sources = gather::sources(&root, &tree, &capsule);
-        let root = root.to_string_lossy();
         homeostasis_diagnose::diagnose(&homeostasis_diagnose::Input {
             capsule: &capsule,
             sources: &sources,

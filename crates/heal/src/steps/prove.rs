@@ -203,7 +203,7 @@ fn class_of(state: &State) -> FaultCode {
     )
 }
 
-async fn context(
+pub(crate) async fn context(
     inner: &Arc<Inner>,
     heal: &HealId,
     event: Event,

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::fleet::Connected;
-use crate::handle::Inner;
+use crate::handle::{Inner, lock};
 use homeostasis_domain::heal::{HealEvent, State};
 use homeostasis_domain::rollout::RolloutPlan;
 use homeostasis_domain::{Candidate, HealId, Outcome, SwapId};
@@ -45,6 +45,7 @@ pub(crate) async fn plan(
 
 pub(crate) async fn start(inner: &Arc<Inner>, state: &State) -> Result<HealEvent, Failure> {
     let (plan, candidate) = planned(state)?;
+    lock(&inner.versions).take(&candidate.edits);
     let processes = swap::start(&Connected(&inner.agents), plan, candidate).await?;
     inner.agents.rearm().await;
     Ok(HealEvent::CanaryStarted { processes })
@@ -52,12 +53,14 @@ pub(crate) async fn start(inner: &Arc<Inner>, state: &State) -> Result<HealEvent
 
 pub(crate) async fn promote(inner: &Arc<Inner>, state: &State) -> Result<HealEvent, Failure> {
     let (plan, candidate) = planned(state)?;
+    lock(&inner.versions).take(&candidate.edits);
     let processes = swap::promote(&Connected(&inner.agents), plan, candidate).await?;
     Ok(HealEvent::Promoted { processes })
 }
 
 pub(crate) async fn take_back(inner: &Arc<Inner>, state: &State) -> Result<HealEvent, Failure> {
     let (plan, candidate) = planned(state)?;
+    lock(&inner.versions).take(&candidate.edits);
     let processes = swap::take_back(&Connected(&inner.agents), plan, candidate).await?;
     Ok(HealEvent::RolledBack { processes })
 }
