@@ -277,6 +277,8 @@ def _take_back(record, at_once=False):
     for item in record.changes:
         if not item.of_function:
             _leave_behind(item.after)
+        elif item.name == "__code__" and live.target_of(item.after) is not None:
+            left_behind.add(live.target_of(item.after))
     _removals.append((record, added))
     deadline = time.monotonic() + (0 if at_once else _DRAIN_SECONDS)
     while True:
