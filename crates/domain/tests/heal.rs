@@ -1,5 +1,7 @@
 //! Properties of the heal state machine over arbitrary orders of events.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use homeostasis_domain::heal::{Entry, HealEvent, Phase, State, Step, change_of};
 use homeostasis_domain::rollout::{Measurement, RolloutPlan};
 use homeostasis_domain::verdict::{Decision, Verdict};
@@ -138,7 +140,7 @@ fn events() -> impl Strategy<Value = HealEvent> {
 
 /// The events that follow the machine's own wishes, so that long legal histories are common.
 fn obliging(state: &State, luck: u8) -> HealEvent {
-    let ok = luck % 4 != 0;
+    let ok = !luck.is_multiple_of(4);
     match state.next() {
         Step::Done => HealEvent::Opened {
             incident: IncidentId::new("i"),
@@ -286,8 +288,7 @@ fn an_approval_holds_for_the_same_change_after_the_files_moved() {
         decision: Decision::Ask,
         policy: String::new(),
     };
-    let opening = vec![
-        HealEvent::Opened {
+    let opening = [HealEvent::Opened {
             incident: IncidentId::new("i"),
             source: EventId::new("e"),
         },
@@ -308,8 +309,7 @@ fn an_approval_holds_for_the_same_change_after_the_files_moved() {
         HealEvent::Approved { by: "ann".into() },
         HealEvent::Stale {
             reason: "edited".into(),
-        },
-    ];
+        }];
     let again = opening[1..6].to_vec();
     let mut state = State::default();
     for event in opening.iter().chain(&again) {

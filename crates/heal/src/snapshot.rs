@@ -3,6 +3,7 @@
 //! Left out: version control, caches, installed packages and virtual environments (they are made readable at their own
 //! place), our own folder, sockets and devices. SQLite databases are copied consistently, also while in use.
 
+use crate::handle::lock;
 use homeostasis_domain::id::digest;
 use homeostasis_store::backup_sqlite;
 use sha2::{Digest, Sha256};
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use thiserror::Error;
 
 /// A larger tree is not copied: the watched machine is somebody's production machine.
@@ -98,8 +100,36 @@ pub(crate) async fn take(root: &Path, folder: &Path) -> Result<Snapshot, Snapsho
     })
 }
 
-/// Removes a snapshot that is no longer needed.
+/// Keeps a snapshot from being removed while something still runs on it.
+pub(crate) struct Hold(PathBuf);
+
+/// Folders that something runs on, with how many do.
+static HELD: Mutex<BTreeMap<PathBuf, usize>> = Mutex::new(BTreeMap::new());
+
+/// Holds a snapshot's folder until the value is dropped.
+pub(crate) fn hold(folder: &Path) -> Hold {
+    *lock(&HELD).entry(folder.to_path_buf()).or_default() += 1;
+    Hold(folder.to_path_buf())
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut held = lock(&HELD);
+        if let Some(count) = held.get_mut(&self.0) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.0);
+            }
+        }
+    }
+}
+
+/// Removes a snapshot that is no longer needed. One that is held stays, and is swept up later.
 pub(crate) fn remove(folder: &Path) {
+    let held = lock(&HELD);
+    if held.contains_key(folder) {
+        return;
+    }
     match fs::remove_dir_all(folder) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -26,6 +26,25 @@ pub(crate) fn out(line: &str) {
     drop(writeln!(std::io::stdout(), "{line}"));
 }
 
+/// Text from outside made harmless for a terminal: control and direction-changing characters become `?`.
+pub(crate) fn clean(text: &str) -> String {
+    let harmful = |c: char| {
+        (c.is_control() && c != '\t')
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars()
+        .map(|c| {
+            if c == '\n' {
+                ' '
+            } else if harmful(c) {
+                '?'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
 /// A result as JSON.
 pub(crate) fn json(value: &impl serde::Serialize) {
     if let Ok(text) = serde_json::to_string_pretty(value) {
@@ -49,5 +68,15 @@ pub(crate) fn error(line: &str, remedy: &str) {
     drop(writeln!(std::io::stderr(), "homeostasis {mark}: {line}"));
     if !remedy.is_empty() {
         drop(writeln!(std::io::stderr(), "  {remedy}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean;
+
+    #[test]
+    fn text_from_outside_cannot_steer_a_terminal() {
+        assert_eq!(clean("\u{1b}[2Jred\nnext\u{202e}"), "?[2Jred next?");
     }
 }

@@ -30,38 +30,6 @@ pub fn fingerprint(capsule: &Capsule) -> Fingerprint {
     Fingerprint::new(digest(parts))
 }
 
-/// One line for people: the error and its message, without line breaks or control characters.
-pub fn title(exception: &Exception) -> String {
-    let message = printable(&exception.message);
-    let kind = printable(&exception.qualified_type());
-    let text = if message.is_empty() {
-        kind
-    } else {
-        format!("{kind}: {message}")
-    };
-    homeostasis_domain::value::shorten(&text, 160)
-}
-
-/// Where it failed: function and file name with line.
-pub fn culprit(exception: &Exception) -> String {
-    match exception.failing_frame().or(exception.frames.last()) {
-        Some(frame) => printable(&format!(
-            "{} ({}:{})",
-            frame.function,
-            file_name(&frame.file),
-            frame.line
-        )),
-        None => "outside of any function".to_string(),
-    }
-}
-
-/// Text from outside made safe for a terminal: control characters become spaces.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
-}
-
 fn way(exception: &Exception) -> Vec<&Frame> {
     let mut way: Vec<&Frame> = exception
         .frames
@@ -169,12 +137,5 @@ mod tests {
             )
         };
         assert_eq!(fingerprint(&deep(5)), fingerprint(&deep(40)));
-    }
-
-    #[test]
-    fn a_title_cannot_carry_terminal_escapes() {
-        let mut bad = capsule("KeyError", vec![]);
-        bad.exceptions[0].message = "\u{1b}[31mred\nline".into();
-        assert!(!title(&bad.exceptions[0]).contains(['\u{1b}', '\n']));
     }
 }

@@ -1,5 +1,7 @@
 //! The agents' socket, spoken to by real agents in real interpreters, and by strangers who speak badly.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use homeostasis_ingest::agent::{Agents, AskError, Incoming, Source, serve};
 use homeostasis_protocol::{SwapFile, SwapOrder};
 use std::path::{Path, PathBuf};

@@ -3,11 +3,12 @@
 use super::Failure;
 use crate::gather;
 use crate::handle::{Inner, lock};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{self, Snapshot};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use homeostasis_domain::capsule::Witness;
 use homeostasis_domain::heal::{HealEvent, State};
+use homeostasis_domain::verdict::Verdict;
 use homeostasis_domain::{
     CandidateId, Capsule, CheckName, Decision, Event, FaultCode, HealId, Outcome,
 };
@@ -129,11 +130,38 @@ pub(crate) async fn judge(
             })
         }
     };
+    let (decision, policy) = not_without_tests(inner, state, &verdict, decision, policy);
     Ok(HealEvent::Judged {
         verdict,
         decision,
         policy,
     })
+}
+
+/// A program that has tests is not changed by itself when they could not be run: what they would have said is unknown.
+fn not_without_tests(
+    inner: &Inner,
+    state: &State,
+    verdict: &Verdict,
+    decision: Decision,
+    policy: String,
+) -> (Decision, String) {
+    let trial = state
+        .trials
+        .iter()
+        .find(|trial| trial.candidate == verdict.chosen);
+    let told = trial.is_some_and(|trial| trial.passed(CheckName::Tests));
+    if decision != Decision::Go
+        || told
+        || Suite::find(&inner.config.root, inner.config.tests.clone()).is_none()
+    {
+        return (decision, policy);
+    }
+    (
+        Decision::Ask,
+        "the program has tests, and they could not be run; a person decides without them"
+            .to_string(),
+    )
 }
 
 /// The capsule with what the reproduction showed in the place of what production showed. It stays in memory: nothing
@@ -288,7 +316,13 @@ fn suite(inner: &Inner, context: &Context, snapshot: &Snapshot) -> SuiteBaseline
         suites.clear();
     }
     let context = context.clone();
-    let run = async move { Arc::new(homeostasis_validate::suite_baseline(&context).await) };
+    // The heal whose copy this is may end before its tests do, and others share their result.
+    let hold = snapshot.tree.parent().map(snapshot::hold);
+    let run = async move {
+        let result = homeostasis_validate::suite_baseline(&context).await;
+        drop(hold);
+        Arc::new(result)
+    };
     let shared = run.boxed().shared();
     suites.insert(snapshot.code.clone(), shared.clone());
     shared

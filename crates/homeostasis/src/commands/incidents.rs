@@ -3,7 +3,7 @@
 use crate::cli::{IncidentArgs, ReadArgs};
 use crate::client::Client;
 use crate::exit;
-use crate::printing::{json, out, say};
+use crate::printing::{clean, json, out, say};
 use anyhow::Result;
 use owo_colors::{OwoColorize, Stream, Style};
 use serde_json::Value;
@@ -38,8 +38,8 @@ pub(crate) async fn list(arguments: ReadArgs) -> Result<ExitCode> {
             text(&incident["id"]),
             incident["count"],
             row["class"].as_str().unwrap_or("-"),
-            text(&incident["title"]),
-            text(&incident["culprit"]),
+            clean(text(&incident["title"])),
+            clean(text(&incident["culprit"])),
         ));
     }
     Ok(ExitCode::SUCCESS)
@@ -78,7 +78,7 @@ pub(crate) async fn diff(arguments: IncidentArgs) -> Result<ExitCode> {
             Some(b'@') => Style::new().cyan(),
             _ => Style::new(),
         };
-        out(&line
+        out(&clean(line)
             .if_supports_color(Stream::Stdout, |line| line.style(style))
             .to_string());
     }

@@ -7,19 +7,6 @@ use std::process::Command;
 
 const SICK: &str = r#"{"item": "tea"}"#;
 
-/// Starts the kiosk, lets it fail once, and gives the reason with which its heal ended.
-fn reason_of_outcome(kiosk: &mut Kiosk, outcome: &str) -> String {
-    kiosk.start("auto");
-    kiosk.order(SICK).unwrap();
-    let found = kiosk.wait_for_outcome(outcome);
-    let name = if outcome == "healed" {
-        "evidence"
-    } else {
-        "reason"
-    };
-    found["outcome"][name].as_str().unwrap().to_string()
-}
-
 #[test]
 fn a_file_that_changed_since_the_program_started_is_left_alone() {
     let mut kiosk = Kiosk::new();

@@ -336,7 +336,7 @@ fn client(number: usize, port: u16, stop: &AtomicBool, harmed: &AtomicUsize, sen
     let mut turn = number;
     while !stop.load(Ordering::SeqCst) {
         turn += 1;
-        let sick = turn % 3 == 0;
+        let sick = turn.is_multiple_of(3);
         let answer = order(
             port,
             if sick {

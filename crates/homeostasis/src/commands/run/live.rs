@@ -1,6 +1,6 @@
 //! The few lines a person sees while a program is watched.
 
-use crate::printing::{error, say};
+use crate::printing::{clean, error, say};
 use homeostasis_domain::heal::HealEvent;
 use homeostasis_domain::verdict::Decision;
 use homeostasis_domain::{CheckStatus, Outcome, Trial};
@@ -27,7 +27,7 @@ pub(super) fn follow(healer: &Healer, service: &str) -> JoinHandle<()> {
 fn show(service: &str, notice: &Notice) {
     match notice {
         Notice::Connected { .. } | Notice::Gone { .. } => {}
-        Notice::Trouble { text } => error(text, ""),
+        Notice::Trouble { text } => error(&clean(text), ""),
         Notice::Incident { incident } => {
             let route = incident
                 .route
@@ -55,7 +55,7 @@ fn line(incident: &str, event: &HealEvent) -> Option<String> {
     Some(match event {
         HealEvent::Opened { .. } => return None,
         HealEvent::Diagnosed { diagnosis } => match diagnosis.hypotheses.first() {
-            Some(best) => format!("  diagnosed  {} · {}", best.class, best.summary),
+            Some(best) => format!("  diagnosed  {} · {}", best.class, clean(&best.summary)),
             None => "  diagnosed  no engine has an answer".to_string(),
         },
         HealEvent::Reproduced { trial } => format!(
@@ -64,8 +64,11 @@ fn line(incident: &str, event: &HealEvent) -> Option<String> {
         ),
         HealEvent::Proposed { candidates, .. } => match candidates.len() {
             0 => "  no remedy found".to_string(),
-            1 => format!("  one candidate: {}", candidates[0].title),
-            count => format!("  {count} candidates, first: {}", candidates[0].title),
+            1 => format!("  one candidate: {}", clean(&candidates[0].title)),
+            count => format!(
+                "  {count} candidates, first: {}",
+                clean(&candidates[0].title)
+            ),
         },
         HealEvent::Tried { trial } => format!("  tried      {}", checks(trial)),
         HealEvent::Judged {
@@ -76,20 +79,20 @@ fn line(incident: &str, event: &HealEvent) -> Option<String> {
             (Some(_), Decision::Ask) => format!(
                 "  {} {}\n{:13}look:    homeostasis diff {incident}\n{:13}approve: homeostasis approve {incident}",
                 mark("verified", Style::new().yellow()),
-                verdict.summary,
+                clean(&verdict.summary),
                 "",
                 ""
             ),
             (Some(_), _) => format!(
                 "  {}  {} ({policy})",
                 mark("verified", Style::new().yellow()),
-                verdict.summary
+                clean(&verdict.summary)
             ),
-            (None, _) => format!("  verdict    {}", verdict.summary),
+            (None, _) => format!("  verdict    {}", clean(&verdict.summary)),
         },
         HealEvent::Approved { by } => format!("  approved by {by}"),
         HealEvent::Rejected { by, .. } => format!("  rejected by {by}"),
-        HealEvent::Stale { reason } => format!("  begins again: {reason}"),
+        HealEvent::Stale { reason } => format!("  begins again: {}", clean(reason)),
         HealEvent::Planned { .. } => return None,
         HealEvent::CanaryStarted { processes } => match processes.first() {
             Some(pid) => format!("  canary     process {pid} runs the new code"),
@@ -111,9 +114,11 @@ fn line(incident: &str, event: &HealEvent) -> Option<String> {
             )
         }
         HealEvent::EffectShown { .. } => return None,
-        HealEvent::RollbackAsked { by, reason } => format!("  taking it back ({by}): {reason}"),
+        HealEvent::RollbackAsked { by, reason } => {
+            format!("  taking it back ({}): {}", clean(by), clean(reason))
+        }
         HealEvent::RolledBack { .. } => "  the old code runs again, byte for byte".to_string(),
-        HealEvent::StepFailed { step, error } => format!("  {step} failed: {error}"),
+        HealEvent::StepFailed { step, error } => format!("  {step} failed: {}", clean(error)),
         HealEvent::Closed { outcome } => {
             let style = match outcome {
                 Outcome::Healed { .. } => Style::new().green(),
@@ -125,7 +130,7 @@ fn line(incident: &str, event: &HealEvent) -> Option<String> {
             format!(
                 "{} {}",
                 mark(&outcome.name().replace('_', " "), style),
-                outcome.reason()
+                clean(outcome.reason())
             )
         }
     })
@@ -134,9 +139,11 @@ fn line(incident: &str, event: &HealEvent) -> Option<String> {
 fn checks(trial: &Trial) -> String {
     let shown = trial.checks.iter().map(|check| match check.status {
         CheckStatus::Passed => format!("{} ✓", check.name.as_str()),
-        CheckStatus::Failed => format!("{} ✗ ({})", check.name.as_str(), check.summary),
-        CheckStatus::Error => format!("{} error ({})", check.name.as_str(), check.summary),
-        CheckStatus::Inconclusive => format!("{} ? ({})", check.name.as_str(), check.summary),
+        CheckStatus::Failed => format!("{} ✗ ({})", check.name.as_str(), clean(&check.summary)),
+        CheckStatus::Error => format!("{} error ({})", check.name.as_str(), clean(&check.summary)),
+        CheckStatus::Inconclusive => {
+            format!("{} ? ({})", check.name.as_str(), clean(&check.summary))
+        }
     });
     format!(
         "{} in {:.0} ms",
