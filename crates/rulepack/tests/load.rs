@@ -1,5 +1,7 @@
 //! Loading: broken rules are told with file, line and remedy, and never stand in the way of the others.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use homeostasis_rulepack::{Pack, RuleError, load};
 use std::path::Path;
 
