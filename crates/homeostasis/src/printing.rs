@@ -10,7 +10,7 @@ pub(crate) fn start_logging(verbose: bool) {
     let default = if verbose {
         "homeostasis=debug,info"
     } else {
-        "error"
+        "error,tower_http=off,homeostasis_api=off"
     };
     let filter =
         EnvFilter::try_from_env("HOMEOSTASIS_LOG").unwrap_or_else(|_| EnvFilter::new(default));
@@ -62,7 +62,7 @@ pub(crate) fn say(line: &str) {
 
 /// An error and what to do about it.
 pub(crate) fn error(line: &str, remedy: &str) {
-    let mark = "error"
+    let mark = "error,tower_http=off,homeostasis_api=off"
         .if_supports_color(Stream::Stderr, |text| text.red())
         .to_string();
     drop(writeln!(std::io::stderr(), "homeostasis {mark}: {line}"));

@@ -27,7 +27,7 @@ async fn list(arguments: ReadArgs) -> Result<ExitCode> {
         let text = |name: &str| entry[name].as_str().unwrap_or_default().to_string();
         out(&format!(
             "{:>6}  {}  {:12}  {:24}  {}",
-            entry["number"],
+            entry["number"].to_string(),
             text("at"),
             text("actor"),
             text("action"),

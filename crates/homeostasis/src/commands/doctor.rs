@@ -142,7 +142,8 @@ async fn greet(python: &Path, folder: &Path) -> Result<String> {
     };
     homeostasis_ingest::agent::serve(&socket, source, Agents::default(), sender)?;
     let output = tokio::process::Command::new(python)
-        .args(["-c", "import time; time.sleep(0.5)"])
+        // A plain program speaks to Homeostasis when it fails.
+        .args(["-c", "raise RuntimeError('to see whether the agent tells')"])
         .env("PYTHONPATH", &agent)
         .env("HOMEOSTASIS_SOCKET", &socket)
         .env("HOMEOSTASIS_ROOT", folder)

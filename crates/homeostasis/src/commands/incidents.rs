@@ -36,7 +36,7 @@ pub(crate) async fn list(arguments: ReadArgs) -> Result<ExitCode> {
         out(&format!(
             "{:8}  {state}  {:>6}  {:26}  {} in {}",
             text(&incident["id"]),
-            incident["count"],
+            incident["count"].to_string(),
             row["class"].as_str().unwrap_or("-"),
             clean(text(&incident["title"])),
             clean(text(&incident["culprit"])),
