@@ -62,7 +62,7 @@ pub(crate) fn say(line: &str) {
 
 /// An error and what to do about it.
 pub(crate) fn error(line: &str, remedy: &str) {
-    let mark = "error,tower_http=off,homeostasis_api=off"
+    let mark = "error"
         .if_supports_color(Stream::Stderr, |text| text.red())
         .to_string();
     drop(writeln!(std::io::stderr(), "homeostasis {mark}: {line}"));
