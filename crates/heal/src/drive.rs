@@ -86,7 +86,7 @@ impl Turn {
             });
             self.rollout = Some(inner.lock_files(files.unwrap_or_default()).await);
         }
-        if needs_trials(step) && self.trials.is_none() {
+        if needs_trials(step) && self.trials.is_none() && steps::worth_trials(inner, state) {
             self.trials = inner.trials.clone().acquire_owned().await.ok();
         }
     }
@@ -145,7 +145,7 @@ pub(crate) fn is_work(step: &Step) -> bool {
 fn needs_trials(step: &Step) -> bool {
     matches!(
         step,
-        Step::Diagnose | Step::Reproduce | Step::Propose | Step::Try(_) | Step::Judge
+        Step::Reproduce | Step::Propose | Step::Try(_) | Step::Judge
     )
 }
 

@@ -199,6 +199,11 @@ async fn remembered(inner: &Inner, heal: &HealId, context: &Context) -> Arc<Base
     baseline
 }
 
+/// Whether a heal goes on to trials at all; one that does not need not wait for its turn.
+pub(crate) fn worth_trials(inner: &Inner, state: &State) -> bool {
+    without_trials(inner, state).is_none()
+}
+
 /// Why nothing is to be tried at all: the mode, or a cause that no change of code removes.
 fn without_trials(inner: &Inner, state: &State) -> Option<Outcome> {
     if inner.config.policy.mode == Mode::Observe {
