@@ -93,8 +93,7 @@ def main():
     try:
         failing = OFTEN + WARM + ROUNDS * FIRSTS
         for framework in FRAMEWORKS:
-            with open(os.path.join(folder, framework + "_shop.py"), "w") as file:
-                file.write(program.text(framework, failing))
+            program.write(framework, failing, folder)
         sinks = subprocess.Popen(
             [sys.executable, os.path.join(HERE, "sinks.py"), folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

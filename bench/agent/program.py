@@ -1,4 +1,6 @@
-"""Writes the small shop that is measured, once for Flask and once for FastAPI; every failing route fails on lines of its own."""
+"""Writes the small shop that is measured, once for Flask and once for FastAPI; every failing path fails on lines of its own."""
+
+import os
 
 FLASK = '''"""A shop that takes orders."""
 
@@ -14,6 +16,20 @@ def order():
     payload = request.get_json()
     total = sum(PRICES[item["name"]] * item["quantity"] for item in payload["items"])
     return {"customer": payload["customer"], "total": total}
+
+
+@app.post("/failing/<int:number>")
+def failing(number):
+    payload = request.get_json()
+    total = total_of(number)
+    return {"total": total(payload)}
+
+
+TOTALS = {}
+
+
+def total_of(number):
+    return TOTALS[number]
 '''
 
 FASTAPI = '''"""A shop that takes orders."""
@@ -41,6 +57,19 @@ class Order(BaseModel):
 async def order(order: Order):
     total = sum(PRICES[item.name] * item.quantity for item in order.items)
     return {"customer": order.customer, "total": total}
+
+
+@app.post("/failing/{number}")
+async def failing(number: int, order: Order):
+    total = total_of(number)
+    return {"total": total(order)}
+
+
+TOTALS = {}
+
+
+def total_of(number):
+    return TOTALS[number]
 '''
 
 FLASK_FAILURE = '''
@@ -56,10 +85,7 @@ def total_{n}(payload):
     return gross * (1 - discount_{n}(payload, rates))
 
 
-@app.post("/failing/{n}")
-def failing_{n}():
-    payload = request.get_json()
-    return {{"total": total_{n}(payload)}}
+TOTALS[{n}] = total_{n}
 '''
 
 FASTAPI_FAILURE = '''
@@ -75,12 +101,31 @@ def total_{n}(order):
     return gross * (1 - discount_{n}(order, rates))
 
 
-@app.post("/failing/{n}")
-async def failing_{n}(order: Order):
-    return {{"total": total_{n}(order)}}
+TOTALS[{n}] = total_{n}
 '''
 
+MODULE = '''"""Prices of the shop."""
 
-def text(framework, failing):
-    head, failure = (FLASK, FLASK_FAILURE) if framework == "flask" else (FASTAPI, FASTAPI_FAILURE)
-    return head + "".join(failure.format(n=number) for number in range(failing))
+from shop import PRICES, TOTALS
+'''
+
+# As many functions as keep a module at some two hundred lines.
+IN_MODULE = 12
+
+
+def write(framework, failing, folder):
+    """Writes the program into the folder; the path of its main module."""
+    if framework == "flask":
+        main, failure = FLASK, FLASK_FAILURE
+    else:
+        main, failure = FASTAPI, FASTAPI_FAILURE
+    for first in range(0, failing, IN_MODULE):
+        name = "%s_prices_%d" % (framework, first)
+        numbers = range(first, min(first + IN_MODULE, failing))
+        with open(os.path.join(folder, name + ".py"), "w") as file:
+            file.write(MODULE + "".join(failure.format(n=number) for number in numbers))
+        main += "\n\nimport %s  # noqa: E402, F401\n" % name
+    path = os.path.join(folder, framework + "_shop.py")
+    with open(path, "w") as file:
+        file.write(main)
+    return path

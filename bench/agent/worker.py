@@ -49,6 +49,7 @@ def _load(path):
     spec = importlib.util.spec_from_file_location("shop", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules["shop"] = module
+    sys.path.insert(0, os.path.dirname(path))
     spec.loader.exec_module(module)
     return module.app
 
