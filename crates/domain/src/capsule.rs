@@ -1,13 +1,23 @@
 //! A capsule: what the agent kept of a failure so that it can be run again elsewhere.
-//! The format is in `lib/protocol/README.md`, "The capsule"; unknown fields are ignored.
+//! The format is in `lib/protocol/README.md`, "The capsule"; unknown fields are ignored, and null is the same as
+//! absent, so that one thing an agent could not tell does not cost all that it told.
 
 use crate::value::Value;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// Names to values, in a stable order.
 pub type Map<V> = BTreeMap<String, V>;
+
+/// Reads a field that may be null as if it were absent; for `#[serde(default, deserialize_with = ...)]`.
+pub fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
 
 /// Everything kept of one failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,7 +27,7 @@ pub struct Capsule {
     /// Inside a request, or of the process itself.
     pub kind: CapsuleKind,
     /// Which hook of the agent saw it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub hook: String,
     /// The process it happened in.
     pub process: Process,
@@ -30,10 +40,10 @@ pub struct Capsule {
     #[serde(default)]
     pub call: Option<serde_json::Value>,
     /// Where secrets were taken out.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub redacted: Vec<String>,
     /// What could not be captured, and why.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub missing: Vec<String>,
 }
 
@@ -53,20 +63,21 @@ pub struct Process {
     /// Process id.
     pub pid: u32,
     /// Command line.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub argv: Vec<String>,
     /// Working directory.
     pub cwd: String,
     /// The interpreter.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub executable: String,
     /// Name and version of the runtime.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub runtime: Runtime,
     /// Name of the thread.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub thread: String,
     /// Frameworks that are loaded, with versions.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub frameworks: Map<String>,
 }
 
@@ -74,8 +85,10 @@ pub struct Process {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Runtime {
     /// `CPython`, `Node.js` ...
+    #[serde(default, deserialize_with = "null_as_default")]
     pub name: String,
     /// Its version.
+    #[serde(default, deserialize_with = "null_as_default")]
     pub version: String,
 }
 
@@ -86,22 +99,22 @@ pub struct Exception {
     #[serde(rename = "type")]
     pub type_name: String,
     /// Module of the type (`builtins`).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub module: String,
     /// Its message, at most 2,000 characters.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub message: String,
     /// How it belongs to the one before it in the chain.
     #[serde(default)]
     pub relation: Option<Relation>,
     /// Its own attributes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub attributes: Map<Value>,
     /// Notes added to it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub notes: Vec<String>,
     /// Outermost first, the failing frame last.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub frames: Vec<Frame>,
 }
 
@@ -123,7 +136,7 @@ pub struct Frame {
     /// Absolute path.
     pub file: String,
     /// Module name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub module: String,
     /// Qualified function name.
     pub function: String,
@@ -139,25 +152,25 @@ pub struct Frame {
     #[serde(default)]
     pub end_column: Option<u32>,
     /// First line of the function.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub first_line: u32,
     /// Belongs to the program itself.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub in_app: bool,
     /// Content hash of the file on disk when captured.
     #[serde(default)]
     pub source_sha256: Option<String>,
     /// The source line, stripped.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub text: String,
     /// Names of the parameters.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub arguments: Vec<String>,
     /// Values of the local variables; in-app frames only.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub locals: Map<Value>,
     /// Plain values of the module's names that the function reads; in-app frames only.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub globals: Map<Value>,
 }
 
@@ -169,24 +182,24 @@ pub struct Request {
     /// `GET` ...
     pub method: String,
     /// `http` or `https`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub scheme: String,
     /// Decoded path below `root_path`.
     pub path: String,
     /// Mount point.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub root_path: String,
     /// Raw query string.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub query: String,
     /// Method and path with the variable segments as `*`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub route: String,
     /// `1.1`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub http_version: String,
     /// In the order received.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub headers: Vec<(String, String)>,
     /// Address and port.
     #[serde(default)]
@@ -195,7 +208,7 @@ pub struct Request {
     #[serde(default)]
     pub server: Option<(String, Option<u32>)>,
     /// The body.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub body: Body,
 }
 
@@ -203,13 +216,13 @@ pub struct Request {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Body {
     /// Base64 of what was kept.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub data: String,
     /// Full length in bytes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub len: u64,
     /// Whether a part was cut.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub truncated: bool,
 }
 
@@ -219,10 +232,10 @@ pub struct Response {
     /// Status code.
     pub status: u16,
     /// In the order sent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub headers: Vec<(String, String)>,
     /// The body.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub body: Body,
 }
 

@@ -1,7 +1,7 @@
 //! What an agent says.
 
-use homeostasis_domain::capsule::{Capsule, Runtime, Witness};
-use serde::{Deserialize, Serialize};
+use homeostasis_domain::capsule::{Capsule, Runtime, Witness, null_as_default};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A message from an agent. Unknown types become [`AgentMessage::Unknown`], so that agents may be newer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub enum AgentMessage {
         /// What was kept.
         capsule: Box<Capsule>,
         /// Recent successful exchanges on the same route.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "null_as_default")]
         witnesses: Vec<Witness>,
     },
     /// Failures counted instead of captured.
@@ -33,7 +33,7 @@ pub enum AgentMessage {
         /// Seconds since the epoch.
         until: f64,
         /// Events the agent had to drop.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "null_as_default")]
         dropped: u64,
         /// One for each route.
         routes: Vec<RouteCount>,
@@ -49,7 +49,7 @@ pub enum AgentMessage {
         /// One for each file asked for.
         files: Vec<StateFile>,
         /// Applied in this process.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "null_as_default")]
         swaps: Vec<String>,
     },
     /// Something newer than this server.
@@ -67,34 +67,34 @@ pub struct Hello {
     /// Process id.
     pub pid: u32,
     /// Process id of the parent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub parent_pid: u32,
     /// Seconds since the epoch.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub started: f64,
     /// Command line.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub argv: Vec<String>,
     /// Interpreter.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub executable: String,
     /// Working directory.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub cwd: String,
     /// Language runtime.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub runtime: Runtime,
     /// Folders the interpreter needs.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub prefixes: Vec<String>,
     /// Module search path.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub search_path: Vec<String>,
     /// Swaps applied in this process.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub swaps: Vec<String>,
     /// Said hello before on another connection.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub resumed: bool,
 }
 
@@ -104,7 +104,7 @@ pub struct AgentName {
     /// `python`.
     pub language: String,
     /// Version of the agent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub version: String,
 }
 
@@ -142,16 +142,16 @@ pub struct SwapAnswer {
     /// How.
     pub state: SwapState,
     /// Why not.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub reason: String,
     /// Functions changed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub functions: u64,
     /// Time during which the process saw neither the old nor the new whole.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub apply_us: f64,
     /// What runs now.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub files: Vec<StateFile>,
 }
 
@@ -182,10 +182,14 @@ pub struct StateFile {
     #[serde(default)]
     pub sha256: Option<String>,
     /// Whether the process has loaded the file.
-    #[serde(default = "yes")]
+    #[serde(default = "yes", deserialize_with = "yes_unless_told")]
     pub loaded: bool,
 }
 
 fn yes() -> bool {
     true
+}
+
+fn yes_unless_told<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_else(yes))
 }

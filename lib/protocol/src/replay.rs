@@ -1,6 +1,6 @@
 //! The files of a replay.
 
-use homeostasis_domain::capsule::{Body, Exception, Request};
+use homeostasis_domain::capsule::{Body, Exception, Request, null_as_default};
 use serde::{Deserialize, Serialize};
 
 /// What is to be run again.
@@ -11,7 +11,7 @@ pub struct ReplayInput {
     /// What kind of replay.
     pub kind: ReplayKind,
     /// For `request`: one after the other, in this order.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub requests: Vec<Request>,
     /// For `call`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,7 +41,7 @@ pub struct ReplayResult {
     #[serde(default)]
     pub error: Option<String>,
     /// One for each request; one for a process or a call.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub exchanges: Vec<Exchange>,
 }
 
@@ -52,19 +52,19 @@ pub struct Exchange {
     #[serde(default)]
     pub status: Option<u16>,
     /// Headers answered.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub headers: Vec<(String, String)>,
     /// Body answered.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub body: Body,
     /// The unhandled exception with its chain, as in a capsule.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub exceptions: Vec<Exception>,
     /// What it did to the world, in order.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub effects: Vec<Effect>,
     /// How long it took.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub milliseconds: f64,
 }
 

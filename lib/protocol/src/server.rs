@@ -1,8 +1,8 @@
 //! What the server says.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-/// A message to an agent.
+/// A message to an agent. Unknown types become [`ServerMessage::Unknown`], so that servers may be newer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {
@@ -15,6 +15,7 @@ pub enum ServerMessage {
         /// Settings of the agent.
         config: AgentConfig,
         /// To be applied before the first request.
+        #[serde(serialize_with = "as_messages")]
         swaps: Vec<SwapOrder>,
     },
     /// Put new code in place.
@@ -30,14 +31,20 @@ pub enum ServerMessage {
     },
     /// Forget which failures were captured already.
     Rearm,
+    /// Something newer than this agent.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Settings of an agent; absent ones keep the agent's default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AgentConfig {
     /// Folder whose files belong to the program.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
+    /// Share of healthy exchanges that may be kept as witnesses, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_rate: Option<f64>,
     /// Modules whose failures are not reported.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude_modules: Vec<String>,
@@ -92,4 +99,9 @@ pub struct OfferedSource {
     pub sha256: String,
     /// Base64.
     pub source: String,
+}
+
+/// Swaps within another message are whole messages, with their `type`.
+fn as_messages<S: Serializer>(swaps: &[SwapOrder], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(swaps.iter().cloned().map(ServerMessage::Swap))
 }
