@@ -104,4 +104,24 @@ facts! {
     CallLikeOthers => ["CORRECTED"],
     /// The definition of the method called lacks its `self`.
     MissingSelf => ["DEFINITION"],
+    /// What is done with the failing expression's value is ready for None: it is compared with None or has a
+    /// replacement behind `or`, at once or as the first thing done with its variable; or the function may return None.
+    NoneExpected => [],
+    /// The failing expression is all that a `del` statement deletes.
+    Deleted => [],
+    /// The failing expression is a statement of its own, so that nothing uses its value.
+    ValueUnused => [],
+    /// `of` was taken by its key from a body or a form that the client sent, so that None is the client's mistake.
+    NullIsWrong => [],
+    /// `of` came from `mapping.get(key)`, and the program states a default for the key: another read has it, the
+    /// documentation of the function does, or all other headers have the same one; binds READ (the call), READ_KEY
+    /// and WITH_DEFAULT (the call with the default).
+    GetDefault => ["READ", "READ_KEY", "WITH_DEFAULT"],
+    /// `of` is a parameter whose default is None, and the function does nothing with it but look for it in texts;
+    /// binds PARAMETER.
+    SoughtNothing => ["PARAMETER"],
+    /// `of` is None because `mapping.get(key)` found nothing in what a client may leave out (a query string, headers),
+    /// and the function reads other keys of the same mapping with defaults, or the key is one that clients usually
+    /// leave out (`page`, `limit`, `sort` ...).
+    LeftOutBesideDefaults => [],
 }

@@ -7,6 +7,7 @@ mod defaults;
 mod division;
 mod mappings;
 mod names;
+mod optional;
 mod reading;
 mod requests;
 
@@ -53,6 +54,13 @@ pub(crate) fn holds(context: &mut Context<'_>, fact: Fact, of: Option<&str>) -> 
             .then_some(()),
         Fact::CallCorrection => arguments::correction(context),
         Fact::CallLikeOthers => arguments::like_others(context),
+        Fact::NoneExpected => optional::none_expected(context),
+        Fact::Deleted => optional::deleted(context),
+        Fact::ValueUnused => optional::value_unused(context),
+        Fact::NullIsWrong => optional::null_is_wrong(context, of),
+        Fact::GetDefault => optional::get_default(context, of),
+        Fact::LeftOutBesideDefaults => optional::left_out_beside_defaults(context, of),
+        Fact::SoughtNothing => optional::sought_nothing(context, of),
         Fact::MissingSelf => arguments::missing_self(context),
     };
     answer.is_some()

@@ -16,10 +16,27 @@ pub(super) fn looked_up_for_client(context: &Context<'_>, of: Option<&str>) -> O
     let mut nodes = vec![arguments];
     // `query.filter(Model.id == key).first()`: the key stands further in.
     nodes.extend(lookup.field("function"));
+    nodes.extend(earlier_query(context, &lookup));
     nodes
         .iter()
         .any(|node| holds_client_value(context, node, 0))
         .then_some(())
+}
+
+/// `query = db.query(Model).filter(Model.id == key)`, and then `query.first()`: the call that the query's variable holds.
+fn earlier_query<'t>(context: &Context<'t>, lookup: &Node<'t>) -> Option<Node<'t>> {
+    const NARROWS: &[&str] = &["filter", "filter_by", "where"];
+    let query = lookup.field("function")?.field("object")?;
+    if query.kind() != "identifier" {
+        return None;
+    }
+    let bindings = scope::bindings_named(&context.scope(), &query.text());
+    let [only] = bindings.as_slice() else {
+        return None;
+    };
+    let made = only.value.clone().filter(|made| made.kind() == "call")?;
+    let method = made.field("function")?.field("attribute")?;
+    NARROWS.contains(&method.text().as_ref()).then_some(made)
 }
 
 /// `of` is None because a regular expression did not match text that the client sent.
