@@ -288,7 +288,8 @@ fn an_approval_holds_for_the_same_change_after_the_files_moved() {
         decision: Decision::Ask,
         policy: String::new(),
     };
-    let opening = [HealEvent::Opened {
+    let opening = [
+        HealEvent::Opened {
             incident: IncidentId::new("i"),
             source: EventId::new("e"),
         },
@@ -309,7 +310,8 @@ fn an_approval_holds_for_the_same_change_after_the_files_moved() {
         HealEvent::Approved { by: "ann".into() },
         HealEvent::Stale {
             reason: "edited".into(),
-        }];
+        },
+    ];
     let again = opening[1..6].to_vec();
     let mut state = State::default();
     for event in opening.iter().chain(&again) {

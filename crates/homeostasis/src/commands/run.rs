@@ -126,7 +126,9 @@ async fn watch(plan: &Plan, serving: Serving) -> Result<ExitCode> {
         plan.store.display()
     ));
     let ended = watched.wait().await?;
-    finish(&serving).await;
+    if !watched.was_asked_to_end() {
+        finish(&serving).await;
+    }
     live.abort();
     folder::withdraw(&plan.store);
     match ended {
@@ -138,11 +140,13 @@ async fn watch(plan: &Plan, serving: Serving) -> Result<ExitCode> {
     }
 }
 
-/// A program that ends by its failure leaves a heal behind; it is carried to its proposal before we go.
+/// A program that ends by its failure leaves a heal behind; it is carried to its proposal before we go. One that was
+/// asked to end is not waited for: its heals go on with the next run.
 async fn finish(serving: &Serving) {
     // The last words of a process arrive a moment after its end.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let mut told = false;
+    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     while let Ok(busy) = serving.healer.busy().await {
         if busy == 0 || serving.healer.status().stopped {
             return;
@@ -156,7 +160,7 @@ async fn finish(serving: &Serving) {
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(200)) => {}
-            _ = tokio::signal::ctrl_c() => return,
+            _ = &mut interrupt => return,
         }
     }
 }

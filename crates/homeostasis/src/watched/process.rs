@@ -16,6 +16,8 @@ pub(crate) struct Watched {
     /// When it started, in clock ticks since boot.
     pub(crate) started: u64,
     child: Option<Child>,
+    /// A signal that asks it to end has passed through here.
+    asked: bool,
 }
 
 /// How it ended.
@@ -44,6 +46,7 @@ impl Watched {
             pid,
             started,
             child: Some(child),
+            asked: false,
         })
     }
 
@@ -53,6 +56,7 @@ impl Watched {
             pid,
             started,
             child: None,
+            asked: false,
         })
     }
 
@@ -69,14 +73,27 @@ impl Watched {
         loop {
             tokio::select! {
                 ended = end_of(self.pid, self.started, self.child.as_mut()) => return ended,
-                _ = terminate.recv() => self.send(Signal::TERM),
-                _ = interrupt.recv() => if !shared_terminal { self.send(Signal::INT) },
+                _ = terminate.recv() => {
+                    self.asked = true;
+                    self.send(Signal::TERM);
+                }
+                _ = interrupt.recv() => {
+                    self.asked = true;
+                    if !shared_terminal {
+                        self.send(Signal::INT);
+                    }
+                }
                 _ = hangup.recv() => self.send(Signal::HUP),
                 _ = first.recv() => self.send(Signal::USR1),
                 _ = second.recv() => self.send(Signal::USR2),
                 _ = quit.recv() => if !shared_terminal { self.send(Signal::QUIT) },
             }
         }
+    }
+
+    /// Whether somebody asked it to end, through us or through our terminal.
+    pub(crate) fn was_asked_to_end(&self) -> bool {
+        self.asked
     }
 
     fn send(&self, signal: Signal) {
