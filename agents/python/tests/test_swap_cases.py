@@ -300,6 +300,15 @@ class NewNames(SwapCase):
         self.assertEqual(high.g(99), 99)
         self.assertFalse(hasattr(low, "bound") or hasattr(high, "bound"))
 
+    def test_a_new_default_may_be_a_new_constant(self):
+        old = "def f(x):\n    return x\n"
+        new = "import typing\nTAX = 3\ndef f(x, rate: typing.Any = TAX):\n    return x * rate\n"
+        module = self.load(old)
+        self.swapped((module, old, new))
+        self.assertEqual(module.f(2), 6)
+        self.restored()
+        self.assertEqual(module.f(2), 2)
+
     def test_a_removed_function_stays_for_those_who_hold_it(self):
         old = "def gone():\n    return 1\ndef f():\n    return gone()\n"
         new = "def f():\n    return 2\n"

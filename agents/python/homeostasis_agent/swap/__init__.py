@@ -11,6 +11,13 @@ The way of one swap, module by module:
     signature.py    whether callers of the old signature may call the new one
     copies.py       who else took hold of a value when the program was imported
     trampoline.py   a way for an existing function whose closure does not fit
+    planned.py      what planning works on and makes; the refusal
+    forbidden.py    what forbids the swap in this process: a body that runs, objects made before
+    existing.py     new code, defaults and descriptions for the functions that exist
+    expressions.py  the values of defaults and annotations
+    names.py        imports, constants, attributes, names that are gone
+    bindings.py     a name bound in a module, with everyone who has copied it
+    additions.py    functions, methods and classes that are new
     plan.py         all of it together: one list of changes, or a refusal with its reason
     change.py       the list of changes, done at once and undone at once
     session.py      apply, undo, running, applied

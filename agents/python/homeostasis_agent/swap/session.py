@@ -9,8 +9,9 @@ import time
 import tokenize
 
 from . import change, live, plan
+from .existing import refit, same_signature
 from .identify import indistinguishable, matching
-from .plan import Refused, left_behind, refit
+from .planned import FunctionType, Refused, Seen, left_behind
 from .source import Source, below, exact, own_meaning
 
 _ATTEMPTS = 8
@@ -152,7 +153,7 @@ def _apply(swap_id, pairs):
 
 def _patiently(act):
     """Tries again for a moment when the reason for a refusal is something that passes, like a closure in use."""
-    seen = plan.Seen()
+    seen = Seen()
     for attempt in range(_ATTEMPTS):
         try:
             return act(seen)
@@ -297,7 +298,7 @@ def _leave_behind(value):
         value = value.fget
     elif isinstance(value, (staticmethod, classmethod)):
         value = value.__func__
-    if isinstance(value, (type, plan.FunctionType)):
+    if isinstance(value, (type, FunctionType)):
         left_behind.add(value)
         for inner in list(value.__dict__.values()) if isinstance(value, type) else ():
             if not isinstance(inner, type):
@@ -403,7 +404,7 @@ def _sweep_with(found, mapping):
             if after is None:
                 continue
             fitted = None
-            if plan.same_signature(code, after):
+            if same_signature(code, after):
                 fitted, _ = refit(function, code, after, None, lambda namespace: None)
             if fitted is None:
                 left_behind.add(function)
