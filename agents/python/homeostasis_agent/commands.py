@@ -77,10 +77,27 @@ def _answer(kind, message, action):
         from . import swap
 
         answer.update(getattr(swap, action)(message["swap"], files))
+        if action == "undo" and answer["state"] == "refused":
+            # The protocol knows no refused undo: whoever asked is left with the code he wanted gone.
+            answer["state"] = "failed"
+        for file in answer["files"]:
+            # Where the swap could not look at the code it leaves this open.
+            if "loaded" not in file:
+                file["loaded"] = _is_loaded(file["path"])
     except Exception as error:
         answer["reason"] = "the agent could not do it: %s: %s" % (type(error).__name__, str(error)[:300])
     _rearm()
     return answer
+
+
+def _is_loaded(path):
+    from . import swap
+
+    try:
+        return swap.running(path, [])[0]
+    except Exception:
+        # What cannot be told stays unknown: not loaded.
+        return False
 
 
 def _state(message):
