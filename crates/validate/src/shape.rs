@@ -40,6 +40,19 @@ pub(crate) fn keys(body: &Body) -> Option<BTreeSet<String>> {
     Some(shape.into_keys().collect())
 }
 
+/// Places of a JSON answer at which null stands.
+pub(crate) fn nulls(body: &Body) -> BTreeSet<String> {
+    let mut shape = Shape::new();
+    if let Some(value) = answers::json(body) {
+        walk(&value, String::new(), &mut shape);
+    }
+    shape
+        .into_iter()
+        .filter(|(_, classes)| classes.contains("null"))
+        .map(|(place, _)| place)
+        .collect()
+}
+
 fn walk(value: &Value, place: String, shape: &mut Shape) {
     shape.entry(place.clone()).or_default().insert(class(value));
     match value {

@@ -9,7 +9,7 @@ use crate::effects::{self, Effects};
 use crate::shape;
 use crate::structure::{self, Finding};
 use homeostasis_domain::capsule::CapsuleKind;
-use homeostasis_domain::{Answer, Candidate};
+use homeostasis_domain::{Answer, Candidate, Safety};
 use homeostasis_protocol::Exchange;
 use std::collections::BTreeSet;
 
@@ -102,7 +102,7 @@ fn by_effect(
         )
         .with("lost", lost.clone());
     }
-    if let Some(missing) = missing_keys(healthy, healed) {
+    if let Some(missing) = missing_keys(candidate, healthy, healed) {
         return Found::failed(
             "silencing.lost_answer",
             format!("the patched answer lacks `{missing}`, which every healthy answer has"),
@@ -172,7 +172,7 @@ fn by_blame(context: &Context, recording: &Recording, healed: &Exchange) -> Foun
 }
 
 /// A key that all healthy JSON answers have and this one does not.
-fn missing_keys(healthy: &[&Exchange], healed: &Exchange) -> Option<String> {
+fn missing_keys(candidate: &Candidate, healthy: &[&Exchange], healed: &Exchange) -> Option<String> {
     let mut all = healthy.iter().map(|exchange| shape::keys(&exchange.body));
     let first = all.next()??;
     let common = all.try_fold(first, |common, keys| {
@@ -188,19 +188,42 @@ fn missing_keys(healthy: &[&Exchange], healed: &Exchange) -> Option<String> {
         None if healed.status.is_some_and(|status| status >= 300) => return None,
         None => BTreeSet::new(),
     };
-    // An empty list has no elements whose keys could be missing.
+    // Only a candidate that keeps the meaning of what worked may say that there is nothing where there was none.
+    let absent = match candidate.safety {
+        Safety::Safe => shape::nulls(&healed.body),
+        Safety::Unsafe | Safety::ShowOnly => BTreeSet::new(),
+    };
+    lacking(&common, &own, &absent)
+}
+
+/// The first of the common keys that an answer lacks. A list without elements has none whose keys could be missing, and
+/// neither has what is null: the key itself is there and says so. The whole answer is never excused.
+fn lacking(
+    common: &BTreeSet<String>,
+    own: &BTreeSet<String>,
+    absent: &BTreeSet<String>,
+) -> Option<String> {
     let within_empty = |key: &str| {
         key.match_indices("[]")
             .any(|(at, _)| own.contains(&key[..at]) && !own.contains(&key[..at + 2]))
     };
+    let within_null = |key: &str| {
+        absent
+            .iter()
+            .filter(|place| !place.is_empty())
+            .any(|place| {
+                key.strip_prefix(place.as_str())
+                    .is_some_and(|rest| rest.starts_with(['.', '[']))
+            })
+    };
     common
-        .into_iter()
-        .find(|key| !own.contains(key) && !within_empty(key))
+        .iter()
+        .find(|key| !own.contains(*key) && !within_empty(key) && !within_null(key))
         .map(|key| {
             if key.is_empty() {
                 "its JSON".to_string()
             } else {
-                key
+                key.clone()
             }
         })
 }
@@ -210,4 +233,43 @@ fn is_reading(context: &Context) -> bool {
         && context
             .request()
             .is_some_and(|request| matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(of: &[&str]) -> BTreeSet<String> {
+        of.iter().map(|place| (*place).to_string()).collect()
+    }
+
+    fn check(own: &[&str], absent: &[&str], expect: Option<&str>) {
+        let common = places(&["", ".id", ".owner", ".owner.name"]);
+        assert_eq!(
+            lacking(&common, &places(own), &places(absent)).as_deref(),
+            expect
+        );
+    }
+
+    #[test]
+    fn what_is_null_has_no_keys_of_its_own() {
+        check(&["", ".id", ".owner"], &[".owner"], None);
+    }
+
+    #[test]
+    fn the_key_itself_must_be_there() {
+        check(&["", ".id"], &[], Some(".owner"));
+        check(&["", ".owner", ".owner.name"], &[], Some(".id"));
+    }
+
+    #[test]
+    fn another_object_is_not_excused_by_a_null_beside_it() {
+        check(&["", ".id", ".owner"], &[".id"], Some(".owner.name"));
+        check(&["", ".id", ".owner"], &[".own"], Some(".owner.name"));
+    }
+
+    #[test]
+    fn an_answer_that_is_null_as_a_whole_is_not_excused() {
+        check(&[""], &[""], Some(".id"));
+    }
 }
