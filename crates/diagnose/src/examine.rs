@@ -11,6 +11,7 @@ use homeostasis_domain::diagnosis::{Location, Operand, Origin};
 use homeostasis_domain::fault::class_of_error;
 use homeostasis_domain::value::Value;
 use homeostasis_syntax::place;
+use std::ops::Range;
 
 /// What is known of the failing expression.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +30,8 @@ pub(crate) struct Examined {
     pub(crate) raised: Option<String>,
     /// The default of a parameter reached the expression.
     pub(crate) default: Option<DefaultUsed>,
+    /// Where a caller handed down the None that could not be used, and what it handed down.
+    pub(crate) handed_down: Option<(Location, Operand)>,
 }
 
 /// Methods through which Python itself looks something up: what they raise on purpose is the fault of who asked.
@@ -181,6 +184,13 @@ fn operand<'c>(
             examined.default = trace.default;
         }
         origin = trace.origin;
+        // A value that is not None at all, or that was never captured, is not what could not be used.
+        if part.value == Some(Value::None)
+            && examined.handed_down.is_none()
+            && let Some((index, range)) = trace.handed_down
+        {
+            examined.handed_down = handed_down(case, index, range, &origin);
+        }
     }
     Operand {
         role: part.role.to_string(),
@@ -190,6 +200,29 @@ fn operand<'c>(
         value: part.value.clone(),
         origin,
     }
+}
+
+/// The argument in the calling frame, with its variable.
+fn handed_down(
+    case: &Case<'_>,
+    index: usize,
+    range: Range<usize>,
+    origin: &Origin,
+) -> Option<(Location, Operand)> {
+    let spot = case
+        .spot(index)
+        .filter(|spot| spot.frame.in_app && spot.trust == Trust::Same)?;
+    let node = spot.source.exactly(range)?;
+    let place = location(&node, spot.frame, &spot);
+    let operand = Operand {
+        role: "object".to_string(),
+        text: place.text.clone(),
+        start_byte: place.start_byte,
+        end_byte: place.end_byte,
+        value: Some(Value::None),
+        origin: origin.clone(),
+    };
+    Some((place, operand))
 }
 
 fn location(

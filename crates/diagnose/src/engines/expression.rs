@@ -90,6 +90,19 @@ pub(crate) fn run(case: &Case<'_>, examined: &Examined) -> Vec<Hypothesis> {
             certainty * 0.9,
         ));
     }
+    // The function that was given None may be right to need more; then its caller should have looked.
+    if class.as_str() == "null.dereference"
+        && let Some((place, operand)) = &examined.handed_down
+    {
+        let mut caller = hypothesis(class.clone(), certainty * 0.7);
+        caller.summary = format!(
+            "`{}` is None where `{}` hands it down, and what it is handed to needs a value.",
+            place.text, place.function
+        );
+        caller.location = Some(place.clone());
+        caller.operands = vec![operand.clone()];
+        found.push(caller);
+    }
     if let Some(default) = &examined.default {
         let mut other = hypothesis(FaultCode::new("data.mutable_default"), certainty * 0.8);
         other.summary = match default {

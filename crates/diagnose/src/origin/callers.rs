@@ -173,6 +173,7 @@ fn argument<'c>(
             one_line(&argument.node, 80),
             spot.frame.function
         ));
+        tracer.hand_down(caller, &argument.value);
         return Given::Followed(tracer.follow(here, &argument.value));
     }
     let positional = given
@@ -202,6 +203,7 @@ fn argument<'c>(
                 one_line(&argument.value, 80),
                 spot.frame.function
             ));
+            tracer.hand_down(caller, &argument.value);
             return Given::Followed(tracer.follow(here, &argument.value));
         }
     }

@@ -17,6 +17,7 @@ use homeostasis_domain::diagnosis::Origin;
 use homeostasis_domain::value::Value;
 use homeostasis_syntax::scope::{self, BindingKind};
 use homeostasis_syntax::{Node, Source, literal, place};
+use std::ops::Range;
 
 /// A walk takes at most this many steps.
 const LONGEST_WALK: u32 = 160;
@@ -33,6 +34,9 @@ pub(crate) struct Trace {
     pub(crate) default: Option<DefaultUsed>,
     /// What the request says about it.
     pub(crate) agreement: Agreement,
+    /// The variable of a calling function that held the value before it was handed down, where the walk came through
+    /// one: the frame's position, and the bytes of the argument. The outermost one.
+    pub(crate) handed_down: Option<(usize, Range<usize>)>,
 }
 
 /// A default value that was used because the caller gave none.
@@ -74,6 +78,7 @@ pub(crate) struct Tracer<'c> {
     value: Option<Value>,
     steps: Vec<String>,
     default: Option<DefaultUsed>,
+    handed_down: Option<(usize, Range<usize>)>,
     left: u32,
     depth: u32,
 }
@@ -90,6 +95,7 @@ pub(crate) fn trace<'c>(
         value: value.cloned(),
         steps: Vec::new(),
         default: None,
+        handed_down: None,
         left: LONGEST_WALK,
         depth: DEEPEST_WALK,
     };
@@ -105,6 +111,7 @@ pub(crate) fn trace<'c>(
         steps: tracer.steps,
         default: tracer.default,
         agreement,
+        handed_down: tracer.handed_down,
     }
 }
 
@@ -577,6 +584,13 @@ impl<'c> Tracer<'c> {
             frame: self.case.exception()?.frames.get(at.index?)?,
             request: self.case.input.capsule.request.as_ref(),
         })
+    }
+
+    /// The walk crosses into a caller, in which the value was the value of a variable.
+    fn hand_down(&mut self, frame: usize, argument: &Node<'c>) {
+        if argument.kind() == "identifier" {
+            self.handed_down = Some((frame, argument.range()));
+        }
     }
 
     pub(crate) fn say(&mut self, sentence: String) {
