@@ -230,8 +230,14 @@ fn removed(name: &str, old: &Scope<'_>, new: &Scope<'_>, findings: &mut Vec<Find
         all
     };
     let (before, after) = (total(old), total(new));
+    let count_of = |all: &Work, work: &str| all.get(work).copied().unwrap_or(0);
     for (work, count) in &before {
-        if after.get(work).copied().unwrap_or(0) < *count {
+        let mut still = count_of(&after, work);
+        // `mapping.pop(key, None)` takes out what `del mapping[key]` deleted.
+        if work == "delete" {
+            still += count_of(&after, "call pop").saturating_sub(count_of(&before, "call pop"));
+        }
+        if still < *count {
             findings.push(strong(
                 "silencing.removed",
                 format!("`{name}` no longer does all it did: a {work} is gone"),

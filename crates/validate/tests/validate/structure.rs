@@ -358,3 +358,23 @@ fn what_cannot_be_parsed_is_refused() {
         &ORDER.replace("def create(data):", "def create(data:"),
     );
 }
+
+#[test]
+fn taking_out_what_may_be_missing_does_what_deleting_did() {
+    let old = "def public(record):\n    del record['secret']\n    return record\n";
+    cures(
+        old,
+        "def public(record):\n    record.pop('secret', None)\n    return record\n",
+    );
+    hides(
+        "silencing.removed",
+        old,
+        "def public(record):\n    return record\n",
+    );
+    // One that was there before stands for nothing new.
+    hides(
+        "silencing.removed",
+        "def public(record):\n    del record['a']\n    record.pop('b')\n    return record\n",
+        "def public(record):\n    record.pop('b')\n    return record\n",
+    );
+}
