@@ -70,17 +70,8 @@ def look(paths):
     names = _Names(paths)
     found = {path: Live(path) for path in paths}
     _modules(names, found)
-    functions, caches, suspended = _objects()
-    for reference in functions:
-        function = reference()
-        path = function and names.path_of(function.__code__.co_filename)
-        if path is not None and names.may_belong(function.__globals__, path):
-            found[path].functions.append(function)
+    caches = _objects(names, found)
     _namespaces_of_functions(names, found)
-    for code in suspended:
-        path = names.path_of(code.co_filename)
-        if path is not None:
-            found[path].in_flight.append(code)
     _stacks(names, found)
     return found, caches
 
@@ -105,12 +96,12 @@ class _Names:
         self._exact = {os.path.abspath(path): path for path in paths}
         self._real = {os.path.realpath(path): path for path in paths}
         self._bases = {os.path.basename(path) for path in list(self._exact) + list(self._real)}
-        self._known = {}
+        self.known = {}
 
     def path_of(self, name):
-        if name not in self._known:
-            self._known[name] = self._find(name)
-        return self._known[name]
+        if name not in self.known:
+            self.known[name] = self._find(name)
+        return self.known[name]
 
     def may_belong(self, namespace, path):
         """False when a module that knows its whole path says that it came from another file."""
@@ -163,30 +154,38 @@ def _namespaces_of_functions(names, found):
                 live.namespaces.append(namespace)
 
 
-def _objects():
-    """All function objects and caches, and the code objects of suspended generators, coroutines and greenlets."""
-    functions, caches, suspended = [], [], []
+def _objects(names, found):
+    """Adds the function objects, and the code of suspended generators, coroutines and greenlets; all caches."""
+    caches = []
     greenlet = getattr(sys.modules.get("greenlet"), "greenlet", None)
     kinds = [FunctionType, _Cache] + list(_SUSPENDED) + (_with_subclasses(greenlet) if greenlet else [])
+    known = names.known
     for reference in _references(kinds):
         thing = reference()
         kind = type(thing)
         if kind is FunctionType:
+            code = thing.__code__
+            name = code.co_filename
+            path = known[name] if name in known else names.path_of(name)
             # From 3.11 on a body that runs, of a module or a class, has a function object of its own; it is no function.
-            if thing.__code__.co_flags & OPTIMIZED:
-                functions.append(reference)
+            if path is not None and code.co_flags & OPTIMIZED and names.may_belong(thing.__globals__, path):
+                found[path].functions.append(thing)
         elif kind is _Cache:
             caches.append(thing)
         elif kind in _SUSPENDED:
-            code, frame = _SUSPENDED[kind]
-            if getattr(thing, frame) is not None:
-                suspended.append(getattr(thing, code))
+            attribute, frame = _SUSPENDED[kind]
+            code = getattr(thing, attribute)
+            path = names.path_of(code.co_filename)
+            if path is not None and getattr(thing, frame) is not None:
+                found[path].in_flight.append(code)
         elif thing is not None:
             frame = thing.gr_frame
             while frame is not None:
-                suspended.append(frame.f_code)
+                path = names.path_of(frame.f_code.co_filename)
+                if path is not None:
+                    found[path].in_flight.append(frame.f_code)
                 frame = frame.f_back
-    return functions, caches, suspended
+    return caches
 
 
 def _references(kinds):
