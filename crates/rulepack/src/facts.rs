@@ -124,4 +124,7 @@ facts! {
     /// and the function reads other keys of the same mapping with defaults, or the key is one that clients usually
     /// leave out (`page`, `limit`, `sort` ...).
     LeftOutBesideDefaults => [],
+    /// The failing expression is a method that takes text apart, and all that is done with the parts is to go through
+    /// them; binds USE (the call).
+    PartsIterated => ["USE"],
 }

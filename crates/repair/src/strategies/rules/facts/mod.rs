@@ -60,6 +60,7 @@ pub(crate) fn holds(context: &mut Context<'_>, fact: Fact, of: Option<&str>) -> 
         Fact::NullIsWrong => optional::null_is_wrong(context, of),
         Fact::GetDefault => optional::get_default(context, of),
         Fact::LeftOutBesideDefaults => optional::left_out_beside_defaults(context, of),
+        Fact::PartsIterated => optional::parts_iterated(context),
         Fact::SoughtNothing => optional::sought_nothing(context, of),
         Fact::MissingSelf => arguments::missing_self(context),
     };

@@ -444,6 +444,53 @@ fn is_text_method(node: &Node<'_>) -> bool {
         .is_some_and(|name| OF_TEXT.contains(&name.text().as_ref()))
 }
 
+/// The failing expression takes text apart, and the parts are only gone through: by a loop or a comprehension, at once or
+/// by way of a variable. Where there is no text, there are no parts.
+pub(super) fn parts_iterated(context: &mut Context<'_>) -> Option<()> {
+    let failing = context.failing.clone();
+    let method = failing.field("attribute")?.text().into_owned();
+    let call = failing.parent().filter(|parent| {
+        parent.kind() == "call"
+            && parent
+                .field("function")
+                .is_some_and(|function| function.range() == failing.range())
+    })?;
+    if !matches!(method.as_str(), "split" | "rsplit" | "splitlines") {
+        return None;
+    }
+    let by_variable = || {
+        let assignment = call.parent().filter(|p| p.kind() == "assignment")?;
+        let target = assignment.field("left")?;
+        let scope_node = context.scope();
+        let bound = scope::bindings_named(&scope_node, &target.text());
+        if target.kind() != "identifier" || bound.len() != 1 {
+            return None;
+        }
+        let uses: Vec<Node<'_>> = scope::names_in(&scope_node)
+            .into_iter()
+            .filter(|n| n.text() == target.text() && n.range() != target.range())
+            .collect();
+        (!uses.is_empty() && uses.iter().all(is_gone_through)).then_some(())
+    };
+    if !is_gone_through(&call) {
+        by_variable()?;
+    }
+    context
+        .captured
+        .insert("USE".to_string(), Captured::Node(call));
+    Some(())
+}
+
+/// True for what a loop or a comprehension goes through.
+fn is_gone_through(node: &Node<'_>) -> bool {
+    node.parent().is_some_and(|parent| {
+        matches!(parent.kind().as_ref(), "for_statement" | "for_in_clause")
+            && parent
+                .field("right")
+                .is_some_and(|right| right.range() == node.range())
+    })
+}
+
 /// `of` is a parameter that may be left out and was None, and the function only looks for it in something: what is
 /// looked for then is the empty text, which is found everywhere. Binds PARAMETER.
 pub(super) fn sought_nothing(context: &mut Context<'_>, of: Option<&str>) -> Option<()> {
