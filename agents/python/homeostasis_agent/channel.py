@@ -140,14 +140,15 @@ def wake():
 
 
 def post(time, signature, capsule, occasion):
-    """Queue a raw event; the newest is dropped when the queue is full."""
+    """Queue a raw event; the newest is dropped, and False returned, when the queue is full."""
     global dropped
     start()
     if len(_events) + len(_outgoing) >= MAX_QUEUED or _outgoing_bytes >= MAX_QUEUED_BYTES:
         dropped += 1
-        return
+        return False
     _events.append((time, signature, capsule, occasion, occasion.cell.witnesses if occasion is not None else ()))
     wake()
+    return True
 
 
 def settle():
@@ -272,9 +273,6 @@ def _connect():
         return False
     _welcomed = False
     _input = b""
-    if _sent_of_first:
-        # Half a message is of no use to the next connection.
-        _drop_first()
     hello = _encode(messages.hello(_said_hello))
     _said_hello = True
     _outgoing.appendleft(hello)
@@ -306,8 +304,8 @@ def _disconnect():
             connection.close()
         except OSError:
             pass
-    # Hello and what was cut in the middle belong to the connection that ended.
-    if _sent_of_first or (_outgoing and _outgoing[0].startswith(b'{"type":"hello"')):
+    # Hello belongs to the connection that ended. What was cut in the middle was not understood there, and goes again.
+    if _outgoing and _outgoing[0].startswith(b'{"type":"hello"'):
         _drop_first()
     _sent_of_first = 0
     _postpone()
@@ -402,8 +400,10 @@ def _queue_event(messages, raw):
         line = None
     if line is None:
         dropped += 1
-    else:
-        _queue(line)
+    if line is None or not _queue(line):
+        from . import failures
+
+        failures.count_dropped(raw[1], raw[0])
 
 
 def _has_counts():
@@ -424,9 +424,10 @@ def _queue(line):
     global dropped
     if len(_outgoing) >= MAX_QUEUED or _outgoing_bytes + len(line) > MAX_QUEUED_BYTES:
         dropped += 1
-        return
+        return False
     _outgoing.append(line)
     _add_bytes(len(line))
+    return True
 
 
 def _write():

@@ -24,13 +24,16 @@ _context_of = BaseException.__dict__["__context__"].__get__
 
 
 class Record:
-    """The count of one signature."""
+    """The count of one signature; `told` is what of it was already told.
 
-    __slots__ = ("signature", "captured", "last_capture", "count", "first", "last")
+    Other threads may count while the news are taken, so the count is never set back.
+    """
+
+    __slots__ = ("signature", "captured", "last_capture", "count", "told", "first", "last")
 
     def __init__(self, signature):
         self.signature = signature
-        self.captured = self.count = 0
+        self.captured = self.count = self.told = 0
         self.last_capture = self.first = self.last = 0.0
 
 
@@ -74,16 +77,29 @@ def _report(error, hook, occasion, was_counted):
     if record.captured < CAPTURES or now - record.last_capture >= SECONDS_BETWEEN:
         record.captured += 1
         record.last_capture = now
-        _capture(error, hook, occasion, record.signature, now)
-        return
-    if not record.count:
-        record.first = now
-    record.count += 1
-    record.last = now
+        if _capture(error, hook, occasion, record.signature, now):
+            return
+        # No room for the capsule: the failure is at least counted.
+    _count(record, now)
     from . import channel
 
     if channel.asleep:
         channel.wake()
+
+
+def _count(record, now):
+    if record.count == record.told:
+        record.first = now
+    record.count += 1
+    record.last = now
+
+
+def count_dropped(signature, when):
+    """A failure that was queued as a capsule could not be sent as one."""
+    record = _records.get(signature)
+    if record is None:
+        record = _records[signature] = Record(signature)
+    _count(record, when)
 
 
 def _capture(error, hook, occasion, signature, now):
@@ -93,7 +109,7 @@ def _capture(error, hook, occasion, signature, now):
     capsule = capture.capsule(error, "process" if occasion is None else "request", hook, missing)
     if occasion is not None:
         occasion.finish_body(missing)
-    channel.post(now, signature, capsule, occasion)
+    return channel.post(now, signature, capsule, occasion)
 
 
 def _record_of(error):
@@ -147,7 +163,7 @@ def _new_record(error):
     record = _records.get(signature)
     if record is None:
         if len(_records) >= MAX_KEYS:
-            for old in [one for one in _records.values() if not one.count]:
+            for old in [one for one in _records.values() if one.count == one.told]:
                 del _records[old.signature]
         record = _records[signature] = Record(signature)
     return record
@@ -189,23 +205,24 @@ def _failing_module(error):
 
 
 def has_news():
-    return any(record.count for record in list(_records.values()))
+    return any(record.count != record.told for record in list(_records.values()))
 
 
 def take_news():
     """What was only counted since the last call, as `items` of the `repeats` message."""
     news = []
     for record in list(_records.values()):
-        if record.count:
+        count = record.count
+        if count != record.told:
             news.append(
                 {
                     "signature": record.signature,
-                    "count": record.count,
+                    "count": count - record.told,
                     "first": record.first,
                     "last": record.last,
                 }
             )
-            record.count = 0
+            record.told = count
     return news
 
 

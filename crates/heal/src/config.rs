@@ -3,6 +3,7 @@
 use homeostasis_policy::PolicyConfig;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What is watched and how.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Config {
     pub launcher: PathBuf,
     /// Command that runs the program's tests, where it is not found by itself.
     pub tests: Option<Vec<String>>,
+    /// How long one run of the tests may take, where it is not the usual time.
+    pub tests_time: Option<Duration>,
     /// Heals that may be in trials at once.
     pub parallel: usize,
 }

@@ -3,6 +3,8 @@
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::notice::Notice;
+use crate::roster::{Away, Roster};
+use crate::unplaced::Unplaced;
 use crate::versions::Versions;
 use crate::witnesses::Witnesses;
 use crate::{drive, intake, tidy};
@@ -18,8 +20,14 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::{Notify, OwnedMutexGuard, Semaphore, broadcast, mpsc};
+
+/// The same trouble is told once in this time.
+const SILENCE: Duration = Duration::from_secs(30);
+/// So many different troubles are remembered as told.
+const MOST_TOLD: usize = 1000;
 
 /// The orchestrator. Cheap to clone; all clones are the same one.
 #[derive(Clone)]
@@ -91,7 +99,11 @@ pub(crate) struct Inner {
     /// Texts of files that were swapped while the program ran.
     pub(crate) versions: Mutex<Versions>,
     counters: Mutex<Counters>,
+    pub(crate) unplaced: Mutex<Unplaced>,
     hellos: Mutex<BTreeMap<u32, Hello>>,
+    roster: Mutex<Roster>,
+    /// Troubles told lately.
+    told: Mutex<HashMap<String, Instant>>,
     heals: Mutex<HashMap<HealId, Arc<tokio::sync::Mutex<()>>>>,
     driven: Mutex<HashSet<HealId>>,
     stopped: AtomicBool,
@@ -113,6 +125,10 @@ impl Healer {
             .get_meta::<BTreeMap<u32, Hello>>("hellos")
             .await?
             .unwrap_or_default();
+        let roster = store
+            .get_meta::<BTreeMap<u32, u64>>("roster")
+            .await?
+            .unwrap_or_default();
         let parallel = config.parallel.max(1);
         let inner = Arc::new(Inner {
             config,
@@ -129,13 +145,17 @@ impl Healer {
             witnesses: Mutex::default(),
             versions: Mutex::default(),
             counters: Mutex::default(),
+            unplaced: Mutex::default(),
             hellos: Mutex::new(hellos),
+            roster: Mutex::new(Roster::restored(roster)),
+            told: Mutex::default(),
             heals: Mutex::default(),
             driven: Mutex::default(),
             stopped: AtomicBool::new(stopped),
         });
         let healer = Healer { inner };
         tidy::refresh_swaps(&healer.inner).await?;
+        tidy::remember_versions(&healer.inner).await?;
         tokio::spawn(intake::run(healer.clone(), incoming));
         for heal in healer.inner.store.unfinished().await? {
             drive::spawn(&healer, heal);
@@ -208,6 +228,25 @@ impl Inner {
         lock(&self.hellos)
     }
 
+    pub(crate) fn roster(&self) -> MutexGuard<'_, Roster> {
+        lock(&self.roster)
+    }
+
+    /// Pids of the processes connected now.
+    pub(crate) fn connected(&self) -> BTreeSet<u32> {
+        self.agents
+            .processes()
+            .into_iter()
+            .map(|process| process.pid)
+            .collect()
+    }
+
+    /// Processes of the program that live and are not connected now.
+    pub(crate) fn away(&self) -> Away {
+        let connected = self.connected();
+        self.roster().away(&connected)
+    }
+
     /// One heal is changed by one task at a time; people's commands and the driver take turns.
     pub(crate) async fn lock_heal(&self, heal: &HealId) -> OwnedMutexGuard<()> {
         let own = lock(&self.heals).entry(heal.clone()).or_default().clone();
@@ -250,11 +289,9 @@ impl Inner {
     ) -> Result<State, RecordError> {
         let now = Timestamp::now();
         let after = state.clone().apply(&event, now)?;
-        let entry = self
-            .store
-            .append(heal, state.length + 1, now, &event)
-            .await?;
         let detail = crate::steps::audit_detail(&event);
+        // The audit log first: a crash in between makes the step, and its audit entry, come twice, where the other
+        // order would leave an action that the audit log does not know.
         self.audit(
             actor,
             &format!("heal.{}", event.name()),
@@ -262,6 +299,10 @@ impl Inner {
             detail,
         )
         .await?;
+        let entry = self
+            .store
+            .append(heal, state.length + 1, now, &event)
+            .await?;
         self.tell(Notice::Heal {
             incident: heal.incident(),
             entry: Box::new(entry),
@@ -296,8 +337,21 @@ impl Inner {
         drop(self.notices.send(notice));
     }
 
+    /// Tells of trouble; the same words again within a short time say nothing new.
     pub(crate) fn trouble(&self, text: impl Into<String>) {
         let text = text.into();
+        let now = Instant::now();
+        {
+            let mut told = lock(&self.told);
+            told.retain(|_, at| now.duration_since(*at) < SILENCE);
+            if told.len() >= MOST_TOLD {
+                told.clear();
+            }
+            if told.contains_key(&text) {
+                return;
+            }
+            told.insert(text.clone(), now);
+        }
         tracing::warn!("{text}");
         self.tell(Notice::Trouble { text });
     }

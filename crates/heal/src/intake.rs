@@ -3,12 +3,14 @@
 use crate::counters::FirstSight;
 use crate::handle::{Healer, Inner, lock};
 use crate::notice::Notice;
-use crate::{drive, tidy};
+use crate::{drive, tidy, unplaced};
 use homeostasis_domain::heal::{HealEvent, State};
 use homeostasis_domain::{Event, Fingerprint, HealId, Incident, IncidentId, Outcome};
 use homeostasis_ingest::agent::Incoming;
 use homeostasis_policy::guard;
+use homeostasis_protocol::RepeatItem;
 use jiff::{SignedDuration, Timestamp};
+use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// Failures this soon after a heal closed may still come from requests that began before it.
@@ -39,9 +41,11 @@ async fn take(healer: &Healer, message: Incoming) -> Result<(), Failure> {
                 hellos.insert(pid, hello);
                 hellos.clone()
             };
+            let roster = inner.roster().arrived(pid);
             inner.tell(Notice::Connected { pid });
-            inner.store.put_meta("hellos", &known).await?;
             tokio::spawn(tidy::bring_up_to_date(healer.clone(), pid));
+            inner.store.put_meta("hellos", &known).await?;
+            inner.store.put_meta("roster", &roster).await?;
         }
         Incoming::Gone { pid } => inner.tell(Notice::Gone { pid }),
         Incoming::Refused { pid, reason } => {
@@ -76,23 +80,14 @@ async fn take(healer: &Healer, message: Incoming) -> Result<(), Failure> {
                 .await?;
         }
         Incoming::Repeats { pid, items } => {
+            let mut failed = None;
             for item in items {
-                let time = |seconds: f64| {
-                    Timestamp::from_microsecond((seconds * 1e6) as i64)
-                        .unwrap_or_else(|_| Timestamp::now())
-                };
-                let (first, last) = (time(item.first), time(item.last));
-                let service = &inner.config.service;
-                if let Some(incident) = inner
-                    .store
-                    .record_repeats(service, &item.signature, item.count, first, last)
-                    .await?
-                {
-                    inner
-                        .counters()
-                        .failure(pid, first, incident.clone(), item.count, None);
-                    reconsider(healer, &incident, last).await?;
+                if let Err(error) = count(healer, pid, item).await {
+                    failed = Some(error);
                 }
+            }
+            if let Some(error) = failed {
+                return Err(error);
             }
         }
         Incoming::Event { pid, event } => take_event(healer, pid, *event).await?,
@@ -101,13 +96,62 @@ async fn take(healer: &Healer, message: Incoming) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Counts failures on their incident; where that is not known, they wait for it.
+async fn count(healer: &Healer, pid: u32, item: RepeatItem) -> Result<(), Failure> {
+    let inner = &healer.inner;
+    let waiting = lock(&inner.unplaced).take(&item.signature);
+    let item = waiting.map_or(item.clone(), |waiting| unplaced::merged(&waiting, &item));
+    let time = |seconds: f64| {
+        Timestamp::from_microsecond((seconds * 1e6) as i64).unwrap_or_else(|_| Timestamp::now())
+    };
+    let (first, last) = (time(item.first), time(item.last));
+    let service = &inner.config.service;
+    let recorded = inner
+        .store
+        .record_repeats(service, &item.signature, item.count, first, last)
+        .await;
+    match recorded {
+        Ok(Some(incident)) => {
+            inner
+                .counters()
+                .failure(pid, first, incident.clone(), item.count, None);
+            reconsider(healer, &incident, last).await
+        }
+        Ok(None) => {
+            keep_for_later(inner, item).await;
+            Ok(())
+        }
+        Err(error) => {
+            keep_for_later(inner, item).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Keeps a count whose incident is not known, and has agents capture such failures whole again, to make it known.
+async fn keep_for_later(inner: &Inner, item: RepeatItem) {
+    if lock(&inner.unplaced).keep(item, Instant::now()) {
+        inner.agents.rearm().await;
+    }
+}
+
 async fn take_event(healer: &Healer, pid: u32, event: Event) -> Result<(), Failure> {
     let inner = &healer.inner;
     lock(&inner.witnesses).take(&event.witnesses);
     let (event, outdated) = recognise(inner, event).await?;
-    let recorded = inner.store.record_event(&event).await?;
+    let recorded = match inner.store.record_event(&event).await {
+        Ok(recorded) => recorded,
+        Err(error) => {
+            keep_for_later(inner, one(&event)).await;
+            return Err(error.into());
+        }
+    };
     if recorded.duplicate {
         return Ok(());
+    }
+    let waiting = lock(&inner.unplaced).take(&event.signature);
+    if let Some(waiting) = waiting {
+        count(healer, pid, waiting).await?;
     }
     let incident = recorded.incident;
     let first = recorded
@@ -168,6 +212,17 @@ async fn recognise(inner: &Inner, mut event: Event) -> Result<(Event, bool), Fai
         }
     }
     Ok((event, false))
+}
+
+/// An event as a count of one.
+fn one(event: &Event) -> RepeatItem {
+    let seconds = event.time.as_microsecond() as f64 / 1e6;
+    RepeatItem {
+        signature: event.signature.clone(),
+        count: 1,
+        first: seconds,
+        last: seconds,
+    }
 }
 
 fn first_sight(incident: &Incident, event: &Event) -> FirstSight {

@@ -15,9 +15,11 @@ mod gather;
 mod handle;
 mod intake;
 mod notice;
+mod roster;
 mod snapshot;
 mod steps;
 mod tidy;
+mod unplaced;
 mod versions;
 mod witnesses;
 

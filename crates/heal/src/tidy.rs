@@ -1,10 +1,11 @@
 //! What no step looks after: which swaps a new process has to apply, and snapshots nobody needs.
 
-use crate::handle::{Healer, Inner};
+use crate::handle::{Healer, Inner, lock};
 use crate::{gather, snapshot};
 use homeostasis_domain::heal::State;
 use homeostasis_domain::rollout::PlannedFile;
 use homeostasis_domain::{HealId, Outcome};
+use homeostasis_protocol::SwapState;
 use homeostasis_rollout::drivers::swap;
 use homeostasis_store::StoreError;
 use std::path::Path;
@@ -20,19 +21,37 @@ pub(crate) async fn run(healer: Healer) {
     }
 }
 
+/// After its hello a process is looked at again at these times, since nobody knows how long its modules take to load.
+const LOOKS: [u64; 5] = [1, 2, 4, 8, 16];
+
 /// A process that connects may have read a file a moment before it changed. Shortly after its hello, when its modules
 /// are loaded, it is asked to run what is on disk: the new code of live heals, the old code of those taken back.
 pub(crate) async fn bring_up_to_date(healer: Healer, pid: u32) {
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    if let Err(error) = bring_up(&healer.inner, pid).await {
-        healer.inner.trouble(format!(
-            "process {pid} may run an older version of a file: {error}"
-        ));
+    for seconds in LOOKS {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        match bring_up(&healer.inner, pid).await {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => healer.inner.trouble(format!(
+                "process {pid} may run an older version of a file: {}",
+                crate::intake::chain(&error)
+            )),
+        }
     }
 }
 
-async fn bring_up(inner: &Inner, pid: u32) -> Result<(), StoreError> {
-    for (state, live) in settled(inner).await? {
+/// True when every file in question is loaded, so that there is no need to look again.
+async fn bring_up(inner: &Inner, pid: u32) -> Result<bool, StoreError> {
+    let mut loaded = true;
+    for heal in latest(inner).await? {
+        if settled(inner, &heal).await?.is_none() {
+            continue;
+        }
+        // No step of this heal comes between what is read here and what is asked.
+        let _own = inner.lock_heal(&heal).await;
+        let Some((state, live)) = settled(inner, &heal).await? else {
+            continue;
+        };
         let (Some(plan), Some(candidate)) = (&state.plan, state.chosen()) else {
             continue;
         };
@@ -54,32 +73,50 @@ async fn bring_up(inner: &Inner, pid: u32) -> Result<(), StoreError> {
         };
         match asked {
             // A process that went away has no version.
-            Err(_) => return Ok(()),
-            Ok(answer) if !answer.ok => {
-                tracing::debug!(pid, reason = answer.reason, "not brought up to date")
+            Err(_) => return Ok(true),
+            Ok(answer) => {
+                loaded &= answer.state != SwapState::NotLoaded;
+                if !answer.ok {
+                    tracing::debug!(pid, reason = answer.reason, "not brought up to date");
+                }
             }
-            Ok(_) => {}
         }
     }
-    Ok(())
+    Ok(loaded)
 }
 
-/// Heals whose files are in one of two states for good: live (true) or taken back (false).
-async fn settled(inner: &Inner) -> Result<Vec<(State, bool)>, StoreError> {
-    let mut settled = Vec::new();
-    for summary in inner.store.incidents().await? {
-        let Some(heal) = summary.heal else { continue };
+/// The latest heal of each incident.
+async fn latest(inner: &Inner) -> Result<Vec<HealId>, StoreError> {
+    let incidents = inner.store.incidents().await?;
+    Ok(incidents
+        .into_iter()
+        .filter_map(|summary| summary.heal)
+        .collect())
+}
+
+/// A heal whose files are in one of two states for good: live (true) or taken back (false).
+async fn settled(inner: &Inner, heal: &HealId) -> Result<Option<(State, bool)>, StoreError> {
+    let log = inner.store.log(heal).await?;
+    let Ok(state) = State::replay(&log) else {
+        return Ok(None);
+    };
+    let taken_back = matches!(state.outcome(), Some(Outcome::RolledBack { .. }));
+    let live = state.is_live();
+    Ok((live || taken_back).then_some((state, live)))
+}
+
+/// After a restart: the texts that processes may be running, so that late failures of either version are recognised.
+pub(crate) async fn remember_versions(inner: &Inner) -> Result<(), StoreError> {
+    for heal in latest(inner).await? {
         let log = inner.store.log(&heal).await?;
         let Ok(state) = State::replay(&log) else {
             continue;
         };
-        let taken_back = matches!(state.outcome(), Some(Outcome::RolledBack { .. }));
-        if state.is_live() || taken_back {
-            let live = state.is_live();
-            settled.push((state, live));
+        if let (Some(_), Some(candidate)) = (&state.plan, state.chosen()) {
+            lock(&inner.versions).take(&candidate.edits);
         }
     }
-    Ok(settled)
+    Ok(())
 }
 
 fn on_disk(file: &PlannedFile, sha256: &str) -> bool {
@@ -106,7 +143,10 @@ async fn sweep(inner: &Inner) -> Result<(), StoreError> {
 /// master loaded, not what is on disk. A swap whose files have been changed since by a person is nobody's business.
 pub(crate) async fn refresh_swaps(inner: &Inner) -> Result<(), StoreError> {
     let mut live = Vec::new();
-    for (state, _) in settled(inner).await?.into_iter().filter(|(_, live)| *live) {
+    for heal in latest(inner).await? {
+        let Some((state, true)) = settled(inner, &heal).await? else {
+            continue;
+        };
         let (Some(plan), Some(candidate)) = (&state.plan, state.chosen()) else {
             continue;
         };

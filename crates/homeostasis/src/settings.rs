@@ -33,6 +33,8 @@ pub(crate) struct Settings {
 pub(crate) struct Tests {
     /// The command that runs it; default: found by itself.
     pub(crate) command: Option<Vec<String>>,
+    /// How long one run of it may take.
+    pub(crate) seconds: Option<std::num::NonZeroU32>,
 }
 
 /// Reads the settings of a program; the defaults when there is no file.

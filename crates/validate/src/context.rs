@@ -45,8 +45,9 @@ pub struct TrialLimits {
     pub suite: Limits,
 }
 
-impl Default for TrialLimits {
-    fn default() -> Self {
+impl TrialLimits {
+    /// The usual limits, with this long for one run of the test suite. It may keep two processors busy.
+    pub fn with_suite_of(wall: Duration) -> Self {
         Self {
             replay: Limits {
                 wall: Duration::from_secs(45),
@@ -54,11 +55,17 @@ impl Default for TrialLimits {
                 ..Limits::default()
             },
             suite: Limits {
-                wall: Duration::from_secs(300),
-                cpu: Duration::from_secs(600),
+                wall,
+                cpu: wall * 2,
                 ..Limits::default()
             },
         }
+    }
+}
+
+impl Default for TrialLimits {
+    fn default() -> Self {
+        Self::with_suite_of(Duration::from_secs(300))
     }
 }
 

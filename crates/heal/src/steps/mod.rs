@@ -27,6 +27,28 @@ pub(crate) async fn perform(
     step: &Step,
     watch: &mut Watch,
 ) -> Result<Option<HealEvent>, Failure> {
+    let reaches_out = matches!(
+        step,
+        Step::Plan | Step::StartCanary | Step::Promote | Step::RollBack
+    );
+    if reaches_out && roll_out::must_wait(inner) {
+        return Ok(None);
+    }
+    let performed = attempt(inner, heal, state, step, watch).await;
+    let went_wrong = matches!(performed, Err(_) | Ok(Some(HealEvent::Closed { .. })));
+    if reaches_out && went_wrong && roll_out::may_go_right(inner, state) {
+        return Ok(None);
+    }
+    performed
+}
+
+async fn attempt(
+    inner: &Arc<Inner>,
+    heal: &HealId,
+    state: &State,
+    step: &Step,
+    watch: &mut Watch,
+) -> Result<Option<HealEvent>, Failure> {
     match step {
         Step::Diagnose => diagnose::perform(inner, state).await.map(Some),
         Step::Reproduce => prove::reproduce(inner, heal, state).await.map(Some),

@@ -264,7 +264,9 @@ pub(crate) async fn context(
         fingerprint_of: Arc::new(homeostasis_ingest::group::fingerprint),
         witnesses: witnesses(inner, &event),
         capsule: event.capsule,
-        limits: TrialLimits::default(),
+        limits: config
+            .tests_time
+            .map_or_else(TrialLimits::default, TrialLimits::with_suite_of),
         launcher: config.launcher.clone(),
     };
     Ok((context, snapshot))

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::handle::Inner;
-use homeostasis_domain::heal::{HealEvent, Phase, State};
+use homeostasis_domain::heal::{HealEvent, State};
 use homeostasis_domain::rollout::Measurement;
 use homeostasis_domain::{Event, IncidentId};
 use homeostasis_rollout::{canary, effect, luck};
@@ -11,27 +11,23 @@ use std::sync::Arc;
 
 /// Requests that began on the old code may still end in the old failure this long after a swap.
 const IN_FLIGHT: SignedDuration = SignedDuration::from_millis(1500);
-/// A canary that is not connected for this long has gone away, not merely reconnected.
-const ABSENCE: SignedDuration = SignedDuration::from_secs(3);
-
-/// Since when a driver has been watching. Counts live in memory, so a watch that a restart interrupted begins anew.
+/// Since when a driver has been watching which phase. Counts live in memory, so a watch that a restart interrupted
+/// begins anew; and so does the watch of the next canary, which is another phase with the same name.
 #[derive(Default)]
 pub(crate) struct Watch {
-    phase: Option<&'static str>,
-    since: Option<Timestamp>,
-    absent: Option<Timestamp>,
+    watched: Option<(Option<Timestamp>, Timestamp)>,
 }
 
 impl Watch {
-    fn since(&mut self, phase: &Phase) -> Timestamp {
-        if self.phase != Some(phase.name()) {
-            *self = Watch {
-                phase: Some(phase.name()),
-                since: Some(Timestamp::now()),
-                absent: None,
-            };
+    fn since(&mut self, state: &State) -> Timestamp {
+        match self.watched {
+            Some((phase, since)) if phase == state.since => since,
+            _ => {
+                let now = Timestamp::now();
+                self.watched = Some((state.since, now));
+                now
+            }
         }
-        self.since.unwrap_or_else(Timestamp::now)
     }
 }
 
@@ -40,7 +36,7 @@ pub(crate) async fn canary(
     state: &State,
     watch: &mut Watch,
 ) -> Result<Option<HealEvent>, Failure> {
-    let since = watch.since(&state.phase);
+    let since = watch.since(state);
     let event = super::source(inner, state).await?;
     let Some(pid) = state.plan.as_ref().and_then(|plan| plan.canary) else {
         // Nothing has loaded the file: there is nothing to watch before the file itself is changed.
@@ -48,18 +44,8 @@ pub(crate) async fn canary(
             measurement: Measurement::default(),
         }));
     };
-    let now = Timestamp::now();
-    if inner
-        .agents
-        .processes()
-        .iter()
-        .any(|process| process.pid == pid)
-    {
-        watch.absent = None;
-    } else if now.duration_since(*watch.absent.get_or_insert(now)) > ABSENCE {
-        return Ok(Some(HealEvent::CanaryLost {
-            reason: format!("process {pid} ended"),
-        }));
+    if !inner.connected().contains(&pid) {
+        return Ok(absent_canary(inner, pid));
     }
     let measurement = measure(inner, state, &event, since, Some(&[pid])).await?;
     let decision = canary::decide(&measurement, &canary::Limits::default());
@@ -75,13 +61,30 @@ pub(crate) async fn effect(
     state: &State,
     watch: &mut Watch,
 ) -> Result<Option<HealEvent>, Failure> {
-    let since = watch.since(&state.phase);
+    let since = watch.since(state);
     let event = super::source(inner, state).await?;
     let measurement = measure(inner, state, &event, since, None).await?;
     Ok(match effect::decide(&measurement) {
         effect::Decision::KeepWatching => None,
         effect::Decision::Shown => Some(HealEvent::EffectShown { measurement }),
         effect::Decision::TakeBack(reason) => Some(rollback(reason)),
+    })
+}
+
+/// A canary that is not connected has ended, or is away for a moment, or lives on with the new code and out of reach.
+fn absent_canary(inner: &Inner, pid: u32) -> Option<HealEvent> {
+    let away = inner.away();
+    if away.expected.contains(&pid) {
+        return None;
+    }
+    Some(if away.lost.contains(&pid) {
+        rollback(format!(
+            "the canary, process {pid}, lives, and its agent does not come back"
+        ))
+    } else {
+        HealEvent::CanaryLost {
+            reason: format!("process {pid} ended"),
+        }
     })
 }
 

@@ -2,10 +2,12 @@
 
 use crate::support::{Kiosk, environment};
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
 const SICK: &str = r#"{"item": "tea"}"#;
+const GOOD: &str = r#"{"item": "tea", "quantity": 2}"#;
 
 #[test]
 fn a_file_that_changed_since_the_program_started_is_left_alone() {
@@ -31,11 +33,12 @@ fn a_file_that_changed_since_the_program_started_is_left_alone() {
     assert_eq!(kiosk.source(), edited);
 }
 
-#[test]
-fn a_suite_that_hangs_forks_and_eats_memory_is_ended_and_nothing_is_rolled_out() {
+/// A test suite that never ends by itself; its processes carry a mark by which they can be found.
+fn ended_and_not_rolled_out(suite: &str) {
     let mut kiosk = Kiosk::new();
-    let suite = "import os, subprocess, sys, time\n\ndef test_bad():\n    subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(3600)'])\n    hoard = []\n    while True:\n        hoard.append(bytearray(64 << 20))\n";
-    fs::write(kiosk.path("test_bad.py"), suite).unwrap();
+    let mark = format!("marked-{}", kiosk.port());
+    fs::write(kiosk.path("test_bad.py"), suite.replace("MARK", &mark)).unwrap();
+    fs::write(kiosk.path("homeostasis.toml"), "[tests]\nseconds = 10\n").unwrap();
     let before = kiosk.source();
     kiosk.start("auto");
     kiosk.order(SICK).unwrap();
@@ -46,12 +49,30 @@ fn a_suite_that_hangs_forks_and_eats_memory_is_ended_and_nothing_is_rolled_out()
     });
     assert_ne!(settled["outcome"]["outcome"], "healed");
     assert_eq!(kiosk.source(), before);
-    assert_eq!(
-        kiosk
-            .order(r#"{"item": "tea", "quantity": 2}"#)
-            .unwrap()
-            .status,
-        201
+    assert_eq!(kiosk.order(GOOD).unwrap().status, 201);
+    kiosk.wait("no process of the suite is left", || {
+        (!any_process_with(&mark)).then_some(())
+    });
+}
+
+fn any_process_with(mark: &str) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter_map(|item| fs::read(item.path().join("cmdline")).ok())
+        .any(|command| String::from_utf8_lossy(&command).contains(mark))
+}
+
+#[test]
+fn a_suite_that_forks_and_eats_memory_is_ended_and_nothing_is_rolled_out() {
+    ended_and_not_rolled_out(
+        "import subprocess, sys\n\ndef test_bad():\n    hoard = []\n    while True:\n        subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(3600)', 'MARK'])\n        hoard.append(bytearray(64 << 20))\n",
+    );
+}
+
+#[test]
+fn a_suite_that_hangs_is_ended_and_nothing_is_rolled_out() {
+    ended_and_not_rolled_out(
+        "import signal, subprocess, sys, time\n\ndef test_bad():\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(3600)', 'MARK'], start_new_session=True)\n    time.sleep(3600)\n",
     );
 }
 
@@ -126,9 +147,24 @@ fn a_damaged_store_is_named_kept_and_the_program_starts_unwatched() {
 }
 
 #[test]
+fn a_second_homeostasis_on_the_same_store_is_refused_and_starts_nothing() {
+    let mut kiosk = Kiosk::new();
+    kiosk.start("auto");
+    let program = kiosk.program();
+    let gunicorn = environment().join("bin/gunicorn").display().to_string();
+    let address = format!("127.0.0.1:{}", kiosk.port());
+    let second = kiosk.cli(&["run", "--", &gunicorn, "-b", &address, "kiosk:app"]);
+    let told = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(3), "{told}");
+    assert!(told.contains("homeostasis status"), "{told}");
+    assert_eq!(kiosk.program(), program);
+    assert_eq!(kiosk.order(GOOD).unwrap().status, 201);
+}
+
+#[test]
 fn a_source_tree_that_cannot_be_written_is_refused_before_anything_is_touched() {
     // Root may write anywhere, so the tree is on a read-only mount in a mount namespace of its own.
-    let kiosk = Kiosk::new();
+    let mut kiosk = Kiosk::new();
     let store = tempfile::tempdir().unwrap();
     let script = format!(
         "mount --bind {tree} {tree} && mount -o remount,bind,ro {tree} && cd {tree} && exec {binary} run --mode auto --store {store} -- {gunicorn} --worker-tmp-dir /dev/shm -w 1 -b 127.0.0.1:{port} kiosk:app",
@@ -138,13 +174,7 @@ fn a_source_tree_that_cannot_be_written_is_refused_before_anything_is_touched() 
         gunicorn = environment().join("bin/gunicorn").display(),
         port = kiosk.port(),
     );
-    let mut child = Command::new("unshare")
-        .args(["-rm", "sh", "-c", &script])
-        .spawn()
-        .unwrap();
-    kiosk.wait("the kiosk serves", || {
-        kiosk.get("/health").filter(|answer| answer.status == 200)
-    });
+    kiosk.start_in_namespace(&script);
     kiosk.order(SICK).unwrap();
     let folder = store.path().join("s").display().to_string();
     let found = kiosk.wait("the heal has ended", || {
@@ -154,8 +184,6 @@ fn a_source_tree_that_cannot_be_written_is_refused_before_anything_is_touched() 
             .filter(|found| found["phase"] == "closed")
             .cloned()
     });
-    drop(Command::new("kill").arg(child.id().to_string()).status());
-    drop(child.wait());
     assert_eq!(found["outcome"]["outcome"], "refused", "{found}");
     assert!(
         found["outcome"]["reason"]
@@ -167,48 +195,57 @@ fn a_source_tree_that_cannot_be_written_is_refused_before_anything_is_touched() 
 }
 
 #[test]
-fn a_full_disk_is_told_and_the_program_goes_on() {
-    let kiosk = Kiosk::new();
+fn a_full_disk_is_told_the_program_goes_on_and_healing_resumes_when_there_is_room() {
+    let mut kiosk = Kiosk::new();
     let store = tempfile::tempdir().unwrap();
-    // A file system of 3 MiB for the store: room to begin, none to go on.
+    // A small file system of its own for the store.
     let script = format!(
-        "mount -t tmpfs -o size=3m none {store} && cd {tree} && exec {binary} run --mode auto --store {store}/s -- {gunicorn} -w 1 -b 127.0.0.1:{port} kiosk:app",
+        "mount -t tmpfs -o size=8m none {store} && cd {tree} && exec {binary} run --mode propose --store {store}/s -- {gunicorn} --worker-tmp-dir /dev/shm -w 2 -b 127.0.0.1:{port} kiosk:app",
         tree = kiosk.path("").display(),
         binary = env!("CARGO_BIN_EXE_homeostasis"),
         store = store.path().display(),
         gunicorn = environment().join("bin/gunicorn").display(),
         port = kiosk.port(),
     );
-    let log = kiosk.path("../").join(format!("full-{}.log", kiosk.port()));
-    let file = fs::File::create(&log).unwrap();
-    let mut child = Command::new("unshare")
-        .args(["-rm", "sh", "-c", &script])
-        .stderr(file)
-        .spawn()
-        .unwrap();
-    kiosk.wait("the kiosk serves", || {
-        kiosk.get("/health").filter(|answer| answer.status == 200)
-    });
-    // Each distinct failure is an event with its capsule; large bodies fill the store quickly.
-    let padding = "p".repeat(200_000);
-    for number in 0..40 {
-        let body = format!("{{\"item\": \"tea\", \"padding{number}\": \"{padding}\"}}");
-        assert_eq!(kiosk.order(&body).unwrap().status, 500);
+    let pid = kiosk.start_in_namespace(&script);
+    // The way into its mount namespace.
+    let inside = PathBuf::from(format!("/proc/{pid}/root{}", store.path().display()));
+    let filler = inside.join("filler");
+    fill(&filler);
+    for _ in 0..10 {
+        assert_eq!(kiosk.order(SICK).unwrap().status, 500);
+        assert_eq!(kiosk.order(GOOD).unwrap().status, 201);
     }
-    for _ in 0..20 {
-        assert_eq!(
-            kiosk
-                .order(r#"{"item": "tea", "quantity": 2}"#)
-                .unwrap()
-                .status,
-            201
-        );
-    }
-    let told = kiosk.wait("the trouble is told or the store holds out", || {
-        Some(fs::read_to_string(&log).unwrap())
+    kiosk.wait("the trouble is told", || {
+        kiosk
+            .log()
+            .contains("disk of the store is full")
+            .then_some(())
     });
-    assert!(!told.contains("panicked"), "{told}");
-    drop(Command::new("kill").arg(child.id().to_string()).status());
-    drop(child.wait());
-    drop(fs::remove_file(&log));
+    fs::remove_file(&filler).unwrap();
+    let folder = inside.join("s").display().to_string();
+    let found = kiosk.wait("the remedy waits for a person", || {
+        assert_eq!(kiosk.order(SICK).unwrap().status, 500);
+        let incidents = kiosk.json(&["incidents", "--store", &folder]);
+        incidents
+            .get(0)
+            .filter(|found| found["phase"] == "waiting")
+            .cloned()
+    });
+    assert!(
+        found["incident"]["count"].as_u64().unwrap() > 10,
+        "failures on the full disk are counted too: {found}"
+    );
+    assert!(!kiosk.log().contains("panicked"), "{}", kiosk.log());
+}
+
+/// Writes a file until there is no room for a single byte more.
+fn fill(path: &Path) {
+    let mut file = fs::File::create(path).unwrap();
+    for size in [64 * 1024, 1024, 1] {
+        let piece = vec![b'x'; size];
+        while let Ok(written) = file.write(&piece)
+            && written > 0
+        {}
+    }
 }

@@ -1,6 +1,6 @@
 //! A program is healed while it runs, by itself or when a person agrees, and taken back.
 
-use crate::support::Kiosk;
+use crate::support::{Kiosk, signal};
 
 const SICK: &str = r#"{"item": "tea"}"#;
 
@@ -100,11 +100,8 @@ fn a_preloading_master_hands_the_new_code_to_the_workers_it_forks_later() {
     let clients = kiosk.clients(2);
     kiosk.wait_for_outcome("healed");
     clients.stop();
-    for worker in &kiosk.program()[1..] {
-        std::process::Command::new("kill")
-            .args(["-9", &worker.to_string()])
-            .status()
-            .unwrap();
+    for worker in kiosk.workers() {
+        signal("KILL", worker);
     }
     for _ in 0..10 {
         let answer = kiosk.wait("a new worker answers", || kiosk.order(SICK));

@@ -1,5 +1,8 @@
 //! A copy of the kiosk under `homeostasis run`, clients that talk to it, and ways to look at what became of it.
 
+use homeostasis_domain::IncidentId;
+use homeostasis_domain::heal::{Entry, HealEvent};
+use homeostasis_store::Store;
 use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
@@ -16,6 +19,19 @@ pub(crate) struct Kiosk {
     folder: tempfile::TempDir,
     port: u16,
     running: Option<Child>,
+}
+
+fn is_end(entry: &Entry) -> bool {
+    entry.event.name() == "closed"
+}
+
+/// Sends a signal to one process of the kiosk.
+pub(crate) fn signal(name: &str, pid: i32) {
+    let status = Command::new("kill")
+        .args([&format!("-{name}"), &pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success(), "kill -{name} {pid}");
 }
 
 /// Clients that order all the time, one in three without a quantity.
@@ -115,11 +131,7 @@ impl Kiosk {
     }
 
     pub(crate) fn start_with(&mut self, mode: &str, options: &[&str]) {
-        let log = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.path("../").join(self.log_name()))
-            .unwrap();
+        let log = self.log_file();
         let child = Command::new(env!("CARGO_BIN_EXE_homeostasis"))
             .args(["run", "--mode", mode, "--"])
             .arg(environment().join("bin/gunicorn"))
@@ -138,11 +150,46 @@ impl Kiosk {
         });
     }
 
+    /// What Homeostasis printed, without what the program did.
+    fn notable_log(&self) -> String {
+        let log = self.log();
+        let own = log.lines().filter(|line| {
+            line.contains("homeostasis ") || line.contains("gunicorn") || line.contains("[INFO]")
+        });
+        own.collect::<Vec<_>>().join("\n")
+    }
+
     fn log_name(&self) -> String {
         format!(
             "{}.log",
             self.folder.path().file_name().unwrap().to_string_lossy()
         )
+    }
+
+    /// Starts the kiosk by a shell script that ends by becoming Homeostasis, in user and mount namespaces of its own.
+    pub(crate) fn start_in_namespace(&mut self, script: &str) -> u32 {
+        let log = self.log_file();
+        let child = Command::new("unshare")
+            .args(["-rm", "sh", "-c", script])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let pid = child.id();
+        self.running = Some(child);
+        self.wait("the kiosk serves", || {
+            self.get("/health").filter(|answer| answer.status == 200)
+        });
+        pid
+    }
+
+    fn log_file(&self) -> fs::File {
+        fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.path("../").join(self.log_name()))
+            .unwrap()
     }
 
     /// Everything that was printed.
@@ -155,6 +202,11 @@ impl Kiosk {
         let mut child = self.running.take().expect("it runs");
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// The worker processes of gunicorn; its first process is the master.
+    pub(crate) fn workers(&self) -> Vec<i32> {
+        self.program().split_off(1)
     }
 
     /// Runs the CLI on this kiosk's store.
@@ -192,14 +244,37 @@ impl Kiosk {
             .to_string()
     }
 
-    /// Whether a heal of the incident has this event in its log.
-    pub(crate) fn has_event(&self, id: &str, event: &str) -> bool {
-        let way = self.json(&["explain", id]);
-        let heals = way["heals"].as_array().cloned().unwrap_or_default();
-        let entries = heals
-            .iter()
-            .flat_map(|heal| heal["entries"].as_array().cloned().unwrap_or_default());
-        entries.into_iter().any(|entry| entry["event"] == event)
+    /// The log of the incident's latest heal, from the store itself: quicker than any command, so that what is done
+    /// next comes right after the last entry.
+    pub(crate) fn heal_log(&self, id: &str) -> Vec<Entry> {
+        let id = IncidentId::new(id);
+        let look = async {
+            let store = Store::open(&self.path(".homeostasis")).await.unwrap();
+            let heals = store.heals_of(&id).await.unwrap();
+            let log = match heals.last() {
+                Some(heal) => store.log(heal).await.unwrap(),
+                None => Vec::new(),
+            };
+            store.close().await;
+            log
+        };
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(look)
+    }
+
+    /// Waits until the log of the incident's heal holds an event.
+    pub(crate) fn wait_for_event(&self, id: &str, name: &str) -> HealEvent {
+        self.wait(&format!("the log holds {name}"), || {
+            let log = self.heal_log(id);
+            let found = log.iter().find(|entry| entry.event.name() == name);
+            if found.is_none() && log.last().is_some_and(is_end) {
+                panic!("the heal ended without {name}\n{}", self.notable_log());
+            }
+            found.map(|entry| entry.event.clone())
+        })
     }
 
     /// Waits until the incident's heal has this outcome.
@@ -228,7 +303,7 @@ impl Kiosk {
                 let explained = self.cli(&["incidents"]);
                 panic!(
                     "waited in vain until {what}\n{}\n{}",
-                    self.log(),
+                    self.notable_log(),
                     String::from_utf8_lossy(&explained.stdout)
                 );
             }
@@ -295,7 +370,7 @@ impl Kiosk {
 impl Drop for Kiosk {
     fn drop(&mut self) {
         let program = self.program();
-        // They were started by this test, on a port of its own.
+        // They were started by this test, on a port of its own. One that is stopped can be killed all the same.
         if !program.is_empty() {
             drop(
                 Command::new("kill")
@@ -354,7 +429,7 @@ fn client(number: usize, port: u16, stop: &AtomicBool, harmed: &AtomicUsize, sen
         if !fine {
             harmed.fetch_add(1, Ordering::SeqCst);
         }
-        std::thread::park_timeout(Duration::from_millis(5));
+        std::thread::park_timeout(Duration::from_millis(20));
     }
 }
 

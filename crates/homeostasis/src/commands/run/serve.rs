@@ -12,6 +12,7 @@ use rand::RngCore;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// The API's usual port; another is taken when it is in use.
@@ -66,6 +67,11 @@ impl Serving {
             agent,
             launcher: std::env::current_exe().context("cannot find the running binary")?,
             tests: plan.settings.tests.command.clone(),
+            tests_time: plan
+                .settings
+                .tests
+                .seconds
+                .map(|seconds| Duration::from_secs(u64::from(seconds.get()))),
             parallel,
         };
         let healer = Healer::start(config, store, pack, agents.clone(), incoming).await?;
