@@ -71,12 +71,21 @@ pub fn propose(input: &Input<'_>) -> Proposal {
             .then_with(|| a.id.cmp(&b.id))
     });
     for (candidate, _) in found {
-        if !proposal
+        match proposal
             .candidates
-            .iter()
-            .any(|earlier| earlier.id == candidate.id)
+            .iter_mut()
+            .find(|earlier| earlier.id == candidate.id)
         {
-            proposal.candidates.push(candidate);
+            // The same edit, which another hypothesis knows more about: not being sure is no evidence against it.
+            Some(earlier)
+                if earlier.safety == Safety::Unsafe && candidate.safety == Safety::Safe =>
+            {
+                let score = earlier.score;
+                *earlier = candidate;
+                earlier.score = score;
+            }
+            Some(_) => {}
+            None => proposal.candidates.push(candidate),
         }
     }
     let mut seen = std::collections::BTreeSet::new();

@@ -1,6 +1,7 @@
 //! The built-in rules against their own cases: every rule loads, matches and wins where it says so, and is silent elsewhere.
 
 use homeostasis_domain::diagnosis::Cause;
+use homeostasis_domain::{Diagnosis, FaultCode, Safety};
 use homeostasis_repair::{Input, check_case, check_cases, diagnosis_of_case, propose};
 use homeostasis_rulepack::{Expectation, Pack, load};
 use std::collections::BTreeMap;
@@ -169,4 +170,32 @@ fn proposals_are_reproducible_and_diffs_are_relative() {
             );
         }
     }
+}
+
+#[test]
+fn an_edit_is_as_safe_as_the_hypothesis_that_knows_most_about_it() {
+    let pack = built_in();
+    let rule = pack.rule("python-none-default").unwrap();
+    let case = &rule.cases[0];
+    let (mut diagnosis, capsule) = diagnosis_of_case(rule, case).unwrap();
+    let sources = BTreeMap::from([("/program/case.py".to_string(), case.sick.clone())]);
+    let mut knows_less = diagnosis.hypotheses[0].clone();
+    knows_less.class = FaultCode::new("null.dereference");
+    let safeties = |diagnosis: &Diagnosis| -> Vec<Safety> {
+        let proposal = propose(&Input {
+            diagnosis,
+            capsule: &capsule,
+            sources: &sources,
+            pack: &pack,
+        });
+        proposal
+            .candidates
+            .iter()
+            .map(|candidate| candidate.safety)
+            .collect()
+    };
+    diagnosis.hypotheses.insert(0, knows_less);
+    assert_eq!(safeties(&diagnosis), [Safety::Safe]);
+    diagnosis.hypotheses.truncate(1);
+    assert_eq!(safeties(&diagnosis), [Safety::Unsafe]);
 }
