@@ -31,10 +31,9 @@ def main():
     for line in sys.stdin:
         order = json.loads(line)
         if order["do"] == "call":
-            began = time.process_time()
+            began, own = time.process_time(), time.thread_time()
             statuses = call(order["paths"])
-            ended = time.process_time()
-            answer = {"began": began, "ended": ended, "wrong": sum(status != order["status"] for status in statuses),
+            answer = {"began": began, "own": time.thread_time() - own, "wrong": sum(status != order["status"] for status in statuses),
                       "answers": len(statuses)}
         elif order["do"] == "settle":
             _settle(variant)
