@@ -355,7 +355,10 @@ impl Kiosk {
             };
             let command = fs::read(item.path().join("cmdline")).unwrap_or_default();
             let command = String::from_utf8_lossy(&command);
-            if command.contains(&name)
+            // A trial runs the same command line in a process namespace of its own.
+            let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+            if namespace(&pid.to_string()) == namespace("self")
+                && command.contains(&name)
                 && command.contains("gunicorn")
                 && !command.contains("homeostasis\0run")
             {
