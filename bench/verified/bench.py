@@ -35,9 +35,11 @@ QUICK = os.environ.get("QUICK") == "1"
 QUICK_CASES = 3
 # A case is not begun after this many seconds; it is then skipped, and the run fails.
 LIMIT = 50 if QUICK else 3600
-HEALTHY_ROUNDS = 2
+# A worker brings only its own healthy exchanges with a failure, so each of four must have had some of every route.
+HEALTHY_ROUNDS = 8
 LONGEST_HEAL = 30 if QUICK else 180
 LONGEST_SUITE = 120
+LOOK_AT_OTHERS = 0.3
 PAUSE_BETWEEN_LOOKS = 0.1
 RESAMPLES = 10_000
 AIM = 2.0
@@ -51,8 +53,8 @@ COLUMNS = ("notice", "diagnose", "reproduce", "propose", "try", "judge")
 
 def main():
     arguments = parse_arguments()
-    # A run that is stopped ends what it started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+    # A run that is stopped ends what it started, and tells what it has.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     cases = [(patient, bug, healthy) for patient in ("shop", "api") for bug, healthy in bugs(patient)]
     if QUICK:
         cases = cases[:QUICK_CASES]
@@ -80,10 +82,11 @@ def measure_all(arguments, cases, place):
     """Rows of what was measured, what was skipped, and failures as sentences."""
     begun = time.monotonic()
     rows, skipped, failures, bare = [], [], [], {}
+    stopped = False
     for number, (patient, bug, healthy) in enumerate(cases, 1):
         name = "%s %s" % (patient, bug["id"])
-        if time.monotonic() - begun > LIMIT:
-            skipped.append("%s: there was no time left" % name)
+        if stopped or time.monotonic() - begun > LIMIT:
+            skipped.append("%s: %s" % (name, "the run was stopped" if stopped else "there was no time left"))
             continue
         venv = getattr(arguments, patient)
         try:
@@ -94,6 +97,10 @@ def measure_all(arguments, cases, place):
             root = place / str(number)
             row = measure(arguments.homeostasis, patient, bug, healthy, venv, root, bare[patient])
             shutil.rmtree(root, ignore_errors=True)
+        except KeyboardInterrupt:
+            stopped = True
+            skipped.append("%s: the run was stopped" % name)
+            continue
         except (Broken, OSError, subprocess.TimeoutExpired) as problem:
             failures.append("%s: %s" % (name, problem))
             print("%2d of %d  %s: %s" % (number, len(cases), name, problem), file=sys.stderr, flush=True)
@@ -104,6 +111,7 @@ def measure_all(arguments, cases, place):
 
 
 def measure(homeostasis, patient, bug, healthy, venv, root, bare_folder):
+    busy = busy_with_others()
     root.mkdir()
     copy(PATIENTS / "python" / patient, root / patient)
     with Program(homeostasis, patient, venv, root) as program:
@@ -120,7 +128,7 @@ def measure(homeostasis, patient, bug, healthy, venv, root, bare_folder):
             raise Broken("the failing request was %s instead of sick: %s" % (outcome, text))
         incident, heal = decided(program)
         bare.append(run_suite(venv, bare_folder))
-    return row(patient, bug, incident, heal, bare)
+    return {**row(patient, bug, incident, heal, bare), "busy": busy}
 
 
 def decided(program):
@@ -190,6 +198,19 @@ def run_suite(venv, folder):
     return took
 
 
+def busy_with_others():
+    """Share of the machine's time that others use at this moment, when nothing of ours runs; proc(5), /proc/stat."""
+    before = processor_times()
+    time.sleep(LOOK_AT_OTHERS)
+    used = [new - old for old, new in zip(before, processor_times())]
+    # The fourth and fifth are idle and waiting for a disk; the first eight do not overlap.
+    return 1 - sum(used[3:5]) / max(1, sum(used[:8]))
+
+
+def processor_times():
+    return [int(ticks) for ticks in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
+
+
 def seconds_of(text):
     # Timestamps have up to nine digits; `fromisoformat` cuts what is finer than a microsecond.
     return datetime.fromisoformat(text).timestamp()
@@ -197,13 +218,13 @@ def seconds_of(text):
 
 def report(rows, skipped, failures, cases):
     verified = [one for one in rows if one["verified"]]
-    print("Seconds from the first failure to a verified candidate; load of the machine at the end: %.1f" % os.getloadavg()[0])
+    print("Seconds from the first failure to a verified candidate; `busy` is the share of the machine that others used")
     head = "%-5s %-34s %-12s" % ("", "bug", "state") + "".join("%10s" % name for name in COLUMNS)
-    print(head + "%6s%9s%7s%7s" % ("tried", "seconds", "bare", "ratio"))
+    print(head + "%6s%9s%7s%7s%7s" % ("tried", "seconds", "bare", "ratio", "busy"))
     for one in rows:
         print("%-5s %-34s %-12s" % (one["patient"], one["bug"], one["state"])
               + "".join("%10.2f" % one["parts"][name] for name in COLUMNS)
-              + "%6d%9.2f%7.2f%7.2f" % (one["tried"], one["seconds"], one["bare"], one["ratio"]))
+              + "%6d%9.2f%7.2f%7.2f%6.0f%%" % (one["tried"], one["seconds"], one["bare"], one["ratio"], 100 * one["busy"]))
     for patient in ("shop", "api"):
         summarise(patient, [one for one in verified if one["patient"] == patient])
     summarise("both", verified)
@@ -223,6 +244,7 @@ def report(rows, skipped, failures, cases):
         "verified_over_bare_tests_interval_95": [rounded(low), rounded(high)],
         "median_seconds_to_verified": rounded(statistics.median(one["seconds"] for one in verified) if verified else None),
         "verified": len(verified), "not_verified": len(rows) - len(verified),
+        "median_busy_with_others": rounded(statistics.median(one["busy"] for one in rows) if rows else None),
         "cases": cases, "skipped": len(skipped), "failures": len(failures),
     }))
     return 1 if skipped or failures or not verified else 0
