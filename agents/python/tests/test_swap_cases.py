@@ -4,6 +4,7 @@ import asyncio
 import functools
 import gc
 import importlib.util
+import inspect
 import linecache
 import os
 import runpy
@@ -140,7 +141,7 @@ class Functions(SwapCase):
         self.swapped((module, old, new))
         self.assertEqual((thing.name(), bound(), list(thing.many())), ("base+", "base+", ["base"]))
         self.assertEqual(asyncio.run(thing.later()), "base+")
-        self.assertTrue(asyncio.iscoroutinefunction(thing.later))
+        self.assertTrue(inspect.iscoroutinefunction(thing.later))
         again = new.replace('name() + "+"', 'name() + "!"')
         first = self.last, self.last_files
         self.swapped((module, new, again))

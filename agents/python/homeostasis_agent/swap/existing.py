@@ -170,12 +170,20 @@ def _described(part, function, before, after, one, other):
     was, now = documentation(before), documentation(after)
     if was != now and function.__doc__ == was:
         changes.append(to_function(function, "__doc__", now))
-    # From 3.14 on annotations are made by a function of their own, which is swapped as any other.
-    if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)) and not hasattr(function, "__annotate__"):
-        found = annotations(part, other, function.__globals__, one, function.__annotations__)
+    if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        # From 3.14 on annotations are made when asked for, by a function of their own; asking might fail.
+        lazy = hasattr(function, "__annotate__")
+        found = annotations(part, other, function.__globals__, one, None if lazy else function.__annotations__)
         if found is not None:
-            changes.append(to_function(function, "__annotations__", found))
+            changes.append(to_function(function, *(("__annotate__", _giving(found)) if lazy else ("__annotations__", found))))
     return changes
+
+
+def _giving(found):
+    def __annotate__(format):
+        return dict(found)
+
+    return __annotate__
 
 
 def _redefined(old, new, alignment):
