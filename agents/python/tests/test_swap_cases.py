@@ -212,6 +212,16 @@ class Functions(SwapCase):
         self.restored()
         self.assertEqual((module.f(1), module.f.__annotations__), (1, {}))
 
+    def test_changed_annotations_change_and_come_back(self):
+        old = "def f(a: int, b: str = 'x') -> int:\n    return a\n"
+        new = "import typing\ndef f(a: float, b: str = 'x', c: typing.Any = None) -> float:\n    return a\n"
+        module = self.load(old)
+        self.swapped((module, old, new))
+        self.assertEqual(list(module.f.__annotations__), ["a", "b", "c", "return"])
+        self.assertIs(module.f.__annotations__["a"], float)
+        self.restored()
+        self.assertEqual(module.f.__annotations__, {"a": int, "b": str, "return": int})
+
     def test_docstrings_change_with_the_code(self):
         old = '"""M1"""\nclass C:\n    """C1"""\n    def f(self):\n        """F1"""\n'
         new = old.replace("1", "2")

@@ -5,7 +5,7 @@ import functools
 import types
 
 from . import trampoline
-from .change import to_function
+from .change import Change, to_function
 from .difference import default_changes, header_change
 from .expressions import annotations, default, documentation
 from .identify import class_of
@@ -171,19 +171,16 @@ def _described(part, function, before, after, one, other):
     if was != now and function.__doc__ == was:
         changes.append(to_function(function, "__doc__", now))
     if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        # From 3.14 on annotations are made when asked for, by a function of their own; asking might fail.
-        lazy = hasattr(function, "__annotate__")
-        found = annotations(part, other, function.__globals__, one, None if lazy else function.__annotations__)
+        # From 3.14 on a function of their own makes the annotations when asked for; asking might fail.
+        maker = getattr(function, "__annotate__", None)
+        live = function.__annotations__ if maker is None else None
+        found = annotations(part, other, function.__globals__, one, live)
         if found is not None:
-            changes.append(to_function(function, *(("__annotate__", _giving(found)) if lazy else ("__annotations__", found))))
+            # Setting the annotations drops their maker, so that undoing, last change first, must give it back last.
+            if maker is not None:
+                changes.append(Change(function, "__annotate__", maker, None))
+            changes.append(Change(function, "__annotations__", live, found))
     return changes
-
-
-def _giving(found):
-    def __annotate__(format):
-        return dict(found)
-
-    return __annotate__
 
 
 def _redefined(old, new, alignment):
