@@ -128,6 +128,10 @@ impl Kiosk {
     /// Starts (or takes up again) the kiosk under gunicorn with two workers.
     pub(crate) fn start(&mut self, mode: &str) {
         self.start_with(mode, &["-w", "2"]);
+        // One worker may serve before the other is there.
+        self.wait("both workers are there", || {
+            (self.program().len() == 3).then_some(())
+        });
     }
 
     pub(crate) fn start_with(&mut self, mode: &str, options: &[&str]) {
@@ -355,9 +359,14 @@ impl Kiosk {
             };
             let command = fs::read(item.path().join("cmdline")).unwrap_or_default();
             let command = String::from_utf8_lossy(&command);
-            // A trial runs the same command line in a process namespace of its own.
+            // A trial runs the same command line, in a process namespace of its own, and so do the tools that begin it.
+            let interpreter = fs::read_link(item.path().join("exe")).is_ok_and(|file| {
+                file.file_name()
+                    .is_some_and(|name| name.to_string_lossy().starts_with("python"))
+            });
             let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-            if namespace(&pid.to_string()) == namespace("self")
+            if interpreter
+                && namespace(&pid.to_string()) == namespace("self")
                 && command.contains(&name)
                 && command.contains("gunicorn")
                 && !command.contains("homeostasis\0run")
