@@ -52,3 +52,5 @@ try:
 except Exception:
     if os.environ.get("HOMEOSTASIS_DEBUG"):
         sys.excepthook(*sys.exc_info())
+if "homeostasis_agent.replay" in sys.modules:
+    sys.modules["homeostasis_agent.replay"].interpreter_is_ready()

@@ -4,7 +4,7 @@ import builtins
 import os
 import sys
 
-from . import frames, settings, values
+from . import calls, frames, values
 
 MAX_CHAIN = 10
 MAX_MESSAGE = 2000
@@ -166,8 +166,6 @@ def _notes(error, class_):
 
 def capsule(error, kind, hook, missing):
     """The capsule but for what `finish` adds later, off the program's path."""
-    if kind == "process":
-        missing.append("call: this agent does not record calls; run the command line again instead")
     return {
         "schema": 1,
         "kind": kind,
@@ -175,7 +173,7 @@ def capsule(error, kind, hook, missing):
         "process": {"pid": os.getpid(), "thread": thread_name()},
         "exceptions": exceptions(error, missing),
         "request": None,
-        "call": None,
+        "call": calls.described(_traceback_of(error), missing) if kind == "process" else None,
         "redacted": [],
         "missing": missing,
     }

@@ -392,7 +392,7 @@ def _has_room():
 def _queue_event(messages, raw):
     global dropped
     try:
-        line = messages.event(raw, _encode, MAX_MESSAGE)
+        line = messages.event(raw, MAX_MESSAGE)
     except Exception:
         from . import guard
 
@@ -413,11 +413,9 @@ def _has_counts():
 
 
 def _encode(message):
-    from json import dumps
+    from .messages import encoded, json_text
 
-    text = dumps(message, ensure_ascii=False, separators=(",", ":"))
-    # A lone surrogate has no form in UTF-8.
-    return text.encode("utf-8", "replace") + b"\n"
+    return encoded(json_text(message))
 
 
 def _queue(line):

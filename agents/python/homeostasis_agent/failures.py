@@ -187,7 +187,11 @@ def _signature(error, values):
             entry = entry.tb_next
         parts.extend(places)
         error = _cause_of(error) or _context_of(error)
-    return sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
+    # In one piece it would be long enough for the interpreter to let go of its lock, and this request to wait for it.
+    digest = sha256()
+    for part in parts:
+        digest.update(part.encode("utf-8", "replace") + b"\n")
+    return digest.hexdigest()[:32]
 
 
 def _failing_module(error):

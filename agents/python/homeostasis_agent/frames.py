@@ -10,6 +10,7 @@ OUTERMOST = 20
 INNERMOST = 40
 MAX_LOCALS = 60
 MAX_GLOBALS = 30
+MAX_REMEMBERED = 2000
 
 _exact_positions = hasattr(type(settings.absolute.__code__), "co_positions")
 _CO_VARARGS, _CO_VARKEYWORDS = 4, 8
@@ -28,13 +29,49 @@ def entries(traceback):
     return found[:OUTERMOST] + found[-INNERMOST:], len(found) - MAX_FRAMES
 
 
+class LibraryFrame(dict):
+    """A frame of code that is not the user's: without values it is the same in every failure, so it is described and written once."""
+
+    __slots__ = ("encoded",)
+
+    def __init__(self, description):
+        dict.__init__(self, description)
+        self.encoded = None
+
+
+# By code object and instruction; the code is held, so that its id stays its own.
+_library_frames = {}
+_positions = {}
+
+
 def described(entry, budget):
     """One frame of the protocol, but for `text` and `source_sha256`."""
-    frame = entry.tb_frame
-    code = frame.f_code
-    line, end_line, column, end_column = _position(entry, code)
-    module = frame.f_globals.get("__name__")
-    in_app = settings.in_app(code.co_filename)
+    code = entry.tb_frame.f_code
+    if settings.in_app(code.co_filename):
+        description = _description(entry, code, True)
+        description["locals"] = _locals(entry.tb_frame, code, budget)
+        description["globals"] = _globals(entry.tb_frame, code, budget)
+        return description
+    return _remembered(_library_frames, entry, code, _library_frame)
+
+
+def _remembered(memory, entry, code, make):
+    key = (id(code), entry.tb_lasti)
+    known = memory.get(key)
+    if known is None:
+        if len(memory) >= MAX_REMEMBERED:
+            memory.clear()
+        known = memory[key] = (make(entry, code), code)
+    return known[0]
+
+
+def _library_frame(entry, code):
+    return LibraryFrame(_description(entry, code, False))
+
+
+def _description(entry, code, in_app):
+    line, end_line, column, end_column = _remembered(_positions, entry, code, _position)
+    module = entry.tb_frame.f_globals.get("__name__")
     return {
         "file": settings.absolute(code.co_filename),
         "module": module if type(module) is str else "",
@@ -48,8 +85,8 @@ def described(entry, budget):
         "source_sha256": None,
         "text": "",
         "arguments": argument_names(code),
-        "locals": _locals(frame, code, budget) if in_app else {},
-        "globals": _globals(frame, code, budget) if in_app else {},
+        "locals": {},
+        "globals": {},
     }
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from . import channel, guard
+from . import channel, guard, settings
 from .failures import report
 from .wsgi import Entry, occasion_of_traceback
 
@@ -23,6 +23,7 @@ def patch_worker(module):
     handle_error = worker.handle_error
 
     def hooked_load_wsgi(self):
+        settings.serving = True
         load_wsgi(self)
         try:
             # A worker for ASGI holds its callable under the same name and must get it bare.

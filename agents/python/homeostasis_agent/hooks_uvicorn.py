@@ -1,6 +1,6 @@
 """Puts the recording around the ASGI callable that Uvicorn serves, so that applications of any ASGI framework are seen."""
 
-from . import asgi, channel, guard
+from . import asgi, channel, guard, settings
 
 
 def patch(module):
@@ -8,6 +8,7 @@ def patch(module):
     load = config.load
 
     def hooked_load(self):
+        settings.serving = True
         load(self)
         try:
             # What speaks WSGI is recorded by the WSGI hooks.

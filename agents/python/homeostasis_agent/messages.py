@@ -4,11 +4,12 @@ import os
 import sys
 from time import time
 
-from . import PROTOCOL, VERSION, settings
+from . import PROTOCOL, VERSION, frames, settings
 
 _started = time()
 _frameworks = None
 _argv = None
+_write_json = None
 _traffic_since = time()
 
 _known_frameworks = ("flask", "werkzeug", "fastapi", "starlette", "pydantic", "gunicorn", "uvicorn", "sqlalchemy")
@@ -83,7 +84,7 @@ def traffic(routes, dropped):
     return {"type": "traffic", "since": since, "until": _traffic_since, "dropped": dropped, "routes": routes}
 
 
-def event(raw, encode, limit):
+def event(raw, limit):
     """One failure as an encoded line, complete and redacted; None when it cannot be made small enough."""
     from . import redact, sources
 
@@ -96,14 +97,53 @@ def event(raw, encode, limit):
         argv=argv(), cwd=_folder(), executable=_executable(), runtime=runtime(), frameworks=frameworks()
     )
     witnesses = [_witness(one) for one in kept]
-    redact.event(capsule, witnesses)
-    message = {"type": "event", "time": when, "signature": signature, "capsule": capsule, "witnesses": witnesses}
-    line = encode(message)
+
+    def write(capsule, witnesses):
+        return _event_text({"type": "event", "time": when, "signature": signature}, capsule, witnesses)
+
+    line = encoded(redact.event(capsule, witnesses, write))
     if len(line) > limit and witnesses:
-        message["witnesses"] = []
         missing.append("witnesses: too large to send")
-        line = encode(message)
+        line = encoded(write(capsule, []))
     return line if len(line) <= limit else None
+
+
+def encoded(text):
+    """One line of the protocol from JSON text; a lone surrogate has no form in UTF-8 and becomes a question mark."""
+    return text.encode("utf-8", "replace") + b"\n"
+
+
+def _event_text(head, capsule, witnesses):
+    """The event as JSON; frames of libraries were written before and are only put in their places."""
+    exceptions = []
+    for error in capsule["exceptions"]:
+        exceptions.append(_with(error, "frames", [_frame_text(frame) for frame in error["frames"]]))
+    capsule = _with(capsule, "exceptions", exceptions)
+    return "%s,\"capsule\":%s,\"witnesses\":%s}" % (json_text(head)[:-1], capsule, json_text(witnesses))
+
+
+def _with(plain, name, texts):
+    """`plain` as JSON, with the member `name`, put last, as a list of these texts."""
+    rest = json_text({key: value for key, value in plain.items() if key != name})
+    return "%s,\"%s\":[%s]}" % (rest[:-1], name, ",".join(texts))
+
+
+def _frame_text(frame):
+    if type(frame) is not frames.LibraryFrame:
+        return json_text(frame)
+    if frame.encoded is None:
+        frame.encoded = json_text(frame)
+    return frame.encoded
+
+
+def json_text(value):
+    global _write_json
+    if _write_json is None:
+        from json import JSONEncoder
+
+        # The values come from us and hold no cycles.
+        _write_json = JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+    return _write_json(value)
 
 
 def _witness(exchange):

@@ -17,6 +17,10 @@ _HINTS = (
     "passw", "secret", "token", "api", "authorization", "cookie", "session", "csrf", "private", "access", "card", "cvv",
     "ssn",
 )
+# And one of these is in every JSON text in which anything can be hidden.
+_JSON_HINTS = _HINTS + ("://", "eyj", "bearer", "basic", "digest")
+# The shortest text that _bearer matches.
+MIN_SCHEME = len("basic 12345678")
 MIN_KNOWN = 8
 MAX_KNOWN = 500
 
@@ -58,8 +62,19 @@ def _patterns():
     return _names, _in_text
 
 
+_secret_names = {}
+_secret_names_for = None
+
+
 def is_secret(name):
-    return _patterns()[0].search(name.replace("-", "_")) is not None
+    global _secret_names_for
+    if _secret_names_for is not settings.redact_names or len(_secret_names) > 5000:
+        _secret_names.clear()
+        _secret_names_for = settings.redact_names
+    known = _secret_names.get(name)
+    if known is None:
+        known = _secret_names[name] = _patterns()[0].search(name.replace("-", "_")) is not None
+    return known
 
 
 def mask(text):
@@ -76,6 +91,7 @@ class Pass:
     def __init__(self):
         self.where = []
         self.known = {}
+        self.met_bytes = False
         self._pattern = None
 
     def note(self, place):
@@ -93,7 +109,8 @@ class Pass:
 
     def scrub(self, text):
         """Hide what carries a secret in text that has no name of its own."""
-        if not text:
+        # Short words without a sign between name and value are most of what there is, and hide nothing.
+        if len(text) < MIN_SCHEME and "=" not in text and ":" not in text and "eyJ" not in text:
             return text
         if "://" in text:
             text = _credentials.sub(self._credential, text)
@@ -126,6 +143,12 @@ class Pass:
         pattern = self._known_pattern()
         return pattern.sub(lambda found: mask(found.group()), text) if pattern is not None else text
 
+    def is_mentioned(self, text):
+        """Does a secret that was met stand in this JSON text, as it is or escaped?"""
+        from json import dumps
+
+        return any(secret in text or dumps(secret, ensure_ascii=False)[1:-1] in text for secret in self.known)
+
     def _known_pattern(self):
         if self._pattern is None and self.known:
             longest_first = sorted(self.known, key=len, reverse=True)
@@ -133,8 +156,8 @@ class Pass:
         return self._pattern
 
 
-def event(capsule, witnesses):
-    """Redact a capsule and its witnesses in place."""
+def event(capsule, witnesses, write):
+    """Redact a capsule and its witnesses in place; what `write(capsule, witnesses)` makes of them then, which is their JSON."""
     work = Pass()
     if capsule["request"] is not None:
         _request(capsule["request"], "request", work)
@@ -149,15 +172,28 @@ def event(capsule, witnesses):
             for part in ("locals", "globals"):
                 if frame[part]:
                     _named_values(frame[part], "%s.frames[%d].%s" % (place, number, part), work)
+    if capsule["call"] is not None:
+        _call(capsule["call"], work)
     for error in capsule["exceptions"]:
         error["message"] = work.scrub(error["message"])
         error["notes"] = [work.scrub(note) for note in error["notes"]]
     arguments = capsule["process"].get("argv")
     if arguments:
         capsule["process"]["argv"] = _arguments(arguments, work)
-    if work.known:
-        _hide_everywhere(capsule, witnesses, work)
     capsule["redacted"] = work.where
+    if not work.known:
+        return write(capsule, witnesses)
+    messages = [capsule["request"]] if capsule["request"] is not None else []
+    for witness in witnesses:
+        messages.extend((witness["request"], witness["response"]))
+    for message in messages:
+        _known_in_body(message["body"], work)
+    text = write(capsule, witnesses)
+    # To look for secrets in the text is much cheaper than to visit all values again; bytes hide theirs in base64.
+    if work.met_bytes or work.is_mentioned(text):
+        _hide_everywhere(capsule, messages, work)
+        text = write(capsule, witnesses)
+    return text
 
 
 def _arguments(arguments, work):
@@ -277,6 +313,10 @@ def _body(raw, content_type, place, work):
 
 def _json(text, place, work):
     """Mask inside of the text itself, token by token, so that all else stays byte for byte, valid or not."""
+    if not settings.redact_names:
+        lowered = text.lower()
+        if not any(word in lowered for word in _JSON_HINTS):
+            return text
     out = []
     end = 0
     # For each open container: is all inside of it secret, is it an object, and the name that the next value has.
@@ -379,6 +419,12 @@ def _named_values(values, place, work):
         values[name] = _value(value, name, place + "." + name, work)
 
 
+def _call(call, work):
+    for argument in call["arguments"]:
+        argument[1] = _value(argument[1], argument[0], "call.arguments." + argument[0], work)
+    _named_values(call["keywords"], "call.keywords", work)
+
+
 def _value(value, name, place, work):
     """The value as it may leave the process, given the name it goes by."""
     kind = value["t"]
@@ -451,6 +497,7 @@ def _learn_value(value, work):
 
 
 def _bytes_value(value, place, work, hide):
+    work.met_bytes = True
     raw = base64.b64decode(value["v"]).decode("latin-1")
     hidden = hide(raw)
     if hidden == raw:
@@ -462,25 +509,28 @@ def _bytes_value(value, place, work, hide):
 # The second visit
 
 
-def _hide_everywhere(capsule, witnesses, work):
+def _hide_everywhere(capsule, messages, work):
     for error in capsule["exceptions"]:
         error["message"] = work.hide_known(error["message"])
         error["notes"] = [work.hide_known(note) for note in error["notes"]]
         _known_in_values(error["attributes"], work)
-        for frame in error["frames"]:
-            frame["text"] = work.hide_known(frame["text"])
+        for number, frame in enumerate(error["frames"]):
+            text = work.hide_known(frame["text"])
+            if text != frame["text"]:
+                # Frames of libraries are shared by all events.
+                error["frames"][number] = frame = dict(frame, text=text)
             _known_in_values(frame["locals"], work)
             _known_in_values(frame["globals"], work)
-    messages = [capsule["request"]] if capsule["request"] is not None else []
-    for witness in witnesses:
-        messages.extend((witness["request"], witness["response"]))
+    if capsule["call"] is not None:
+        for argument in capsule["call"]["arguments"]:
+            argument[1] = _known_in_value(argument[1], work)
+        _known_in_values(capsule["call"]["keywords"], work)
     for message in messages:
         for part in ("path", "query", "route"):
             if part in message:
                 message[part] = work.hide_known(message[part])
         for header in message["headers"]:
             header[1] = work.hide_known(header[1])
-        _known_in_body(message["body"], work)
     arguments = capsule["process"].get("argv")
     if arguments:
         capsule["process"]["argv"] = [work.hide_known(argument) for argument in arguments]
@@ -515,6 +565,8 @@ def _known_in_value(value, work):
 
 class _Silent:
     """Takes the notes of the second visit, which name no new place."""
+
+    met_bytes = True
 
     @staticmethod
     def note(place):

@@ -33,8 +33,8 @@ def install():
             _remove_old_result()
         _task = _read_task()
         kind = _task.get("kind")
-        if kind not in ("request", "process"):
-            raise ValueError("its kind is %r, and this agent replays request and process" % (kind,))
+        if kind not in ("request", "process", "call"):
+            raise ValueError("its kind is %r, and this agent replays request, process and call" % (kind,))
         if kind == "process" and not _primary:
             return
         import atexit
@@ -47,6 +47,27 @@ def install():
         atexit.register(_leave)
     except BaseException as error:
         end_early("the replay file cannot be used: %s: %s" % (type(error).__name__, error))
+
+
+def interpreter_is_ready():
+    """Called when all is in place for the main module: a call in a program that does not serve is made now, instead of it."""
+    if _task is None or _task["kind"] != "call" or _task["call"]["serving"]:
+        return
+    from . import replay_calls
+
+    _end_with(replay_calls.play_script, _task["call"], exchange_of)
+
+
+def _end_with(play, *arguments):
+    """Let a player do its part, write the result and end the process."""
+    try:
+        play(*arguments)
+        _result["ready"] = True
+    except BaseException as error:
+        _result.update(ready=False, error=_result["error"] or "the replay failed: %s: %s" % (type(error).__name__, error))
+    write()
+    _flush_output()
+    _end(0)
 
 
 def _remove_old_result():
@@ -170,30 +191,37 @@ def write():
 
 def run(application, protocol):
     """Give the recorded requests to the program's callable, write the result and end the process."""
-    if _task.get("kind") != "request":
-        end_early("the program began to serve requests, but the replay is of kind %r" % _task.get("kind"))
-    try:
-        requests = _task["requests"][:MAX_EXCHANGES]
-        if protocol == "wsgi":
-            from . import replay_wsgi as player
-        else:
-            from . import replay_asgi as player
-        # What the program did while it started is not an effect of a request.
-        player.play(application, requests, exchange_of)
-        _result["ready"] = True
-    except BaseException as error:
-        _result.update(ready=False, error=_result["error"] or "the replay failed: %s: %s" % (type(error).__name__, error))
-    write()
-    _flush_output()
-    _end(0)
+    _play_call_instead()
+    if protocol == "wsgi":
+        from . import replay_wsgi as player
+    else:
+        from . import replay_asgi as player
+    # What the program did while it started is not an effect of a request.
+    _end_with(player.play, application, _task["requests"][:MAX_EXCHANGES], exchange_of)
+
+
+def _play_call_instead():
+    """The program has come to the point of serving: where a call is to be played, play it and end."""
+    if _task["kind"] == "call":
+        from . import replay_calls
+
+        _end_with(replay_calls.play, _task["call"], exchange_of)
+    if _task["kind"] != "request":
+        end_early("the program began to serve requests, but the replay is of kind %r" % _task["kind"])
 
 
 async def run_within(application):
     """Like `run`, for a program that serves ASGI within an event loop of its own."""
     from . import replay_asgi
 
-    if _task.get("kind") != "request":
-        end_early("the program began to serve requests, but the replay is of kind %r" % _task.get("kind"))
+    if _task["kind"] == "call":
+        from threading import Thread
+
+        # The call may want an event loop of its own, and this thread has one.
+        thread = Thread(target=_play_call_instead)
+        thread.start()
+        thread.join()
+    _play_call_instead()
     try:
         await replay_asgi.play_within(application, _task["requests"][:MAX_EXCHANGES], exchange_of)
         _result["ready"] = True

@@ -17,6 +17,9 @@ exclude_error_types = ()
 exclude_paths = ()
 redact_names = ()
 
+# Does this process serve requests?
+serving = False
+
 _in_app = {}
 
 

@@ -6,18 +6,21 @@ from hashlib import sha256
 
 MAX_FILE = 4 << 20
 MAX_CACHED = 500
+MAX_KEPT_FILES = 16
+MAX_KEPT_FILE = 256 << 10
 
 _hashes = {}
 _swapped_hashes = {}
-_lines = {}
+_rows = {}
 
 
 def complete(exceptions):
     """Add `text` and `source_sha256` to the frames of these exceptions."""
+    stamps = {}
     for error in exceptions:
         for frame in error["frames"]:
             path = frame["file"]
-            if path.startswith("<"):
+            if frame["text"] or path.startswith("<"):
                 continue
             swapped = _swapped(path)
             if swapped is not None:
@@ -27,7 +30,9 @@ def complete(exceptions):
                 continue
             stamp = None
             if frame["in_app"]:
-                stamp = _stamp(path)
+                if path not in stamps:
+                    stamps[path] = _stamp(path)
+                stamp = stamps[path]
                 if stamp is None:
                     continue
                 frame["source_sha256"] = _hash(path, stamp)
@@ -78,18 +83,18 @@ def _hash(path, stamp):
 
 
 def _line(path, stamp, number):
-    key = (path, stamp, number)
-    text = _lines.get(key)
-    if text is None:
-        text = ""
-        data = _read(path) if number else None
-        if data is not None and len(data) > MAX_FILE:
-            data = None
-        if data is not None:
-            rows = data.split(b"\n", number)
-            if len(rows) >= number:
-                text = rows[number - 1].strip().decode("utf-8", "replace")[:1000]
-        if len(_lines) > MAX_CACHED * 4:
-            _lines.clear()
-        _lines[key] = text
-    return text
+    if not number:
+        return ""
+    known = _rows.get(path)
+    if known is None or known[0] != stamp:
+        data = _read(path)
+        if data is None or len(data) > MAX_FILE:
+            data = b""
+        known = (stamp, data.split(b"\n"))
+        # Few files fail at a time; what is kept of them stays small.
+        if len(data) <= MAX_KEPT_FILE:
+            if len(_rows) >= MAX_KEPT_FILES:
+                del _rows[next(iter(_rows))]
+            _rows[path] = known
+    rows = known[1]
+    return rows[number - 1].strip().decode("utf-8", "replace")[:1000] if number <= len(rows) else ""

@@ -247,18 +247,23 @@ def _native_length(value, class_):
 
 def _named_elements(value, class_, budget, depth):
     """The elements of a named tuple by their names."""
-    names = None
-    for base in _mro_of(class_):
-        names = _own_names_of(base).get("_fields")
-        if names is not None:
-            break
-    if type(names) is not tuple or depth <= 0:
+    names = _named_fields(class_)
+    if names is None or depth <= 0:
         return {}
     return {
         name: captured(element, budget, depth - 1)
         for name, element in islice(zip(names, tuple.__iter__(value)), MAX_ITEMS)
         if type(name) is str and budget.each > 0
     }
+
+
+def _named_fields(class_):
+    """The names of the elements of a named tuple's class; None for other classes."""
+    for base in _mro_of(class_):
+        names = _own_names_of(base).get("_fields")
+        if names is not None:
+            return names if type(names) is tuple else None
+    return None
 
 
 def fields_of(value, class_, budget, depth):
@@ -280,27 +285,40 @@ def fields_of(value, class_, budget, depth):
     return fields
 
 
-def stored_fields(value, class_):
-    """Up to 50 pairs of name and raw value, from the real dictionary and the real slots."""
+def stored_fields(value, class_, limit=MAX_ITEMS):
+    """The first pairs of name and raw value, from the real dictionary and the real slots."""
     found = []
     if isinstance_of_type(class_, BaseException):
         found.append(("args", _exception_arguments_of(value)))
     stored = _raw_dictionary(value, class_)
     if stored is not None:
-        for name, field in islice(dict.items(stored), MAX_ITEMS):
+        for name, field in islice(dict.items(stored), limit):
             if type(name) is str:
                 found.append((name, field))
-    for base in _mro_of(class_):
-        own = _own_names_of(base)
-        if "__slots__" not in own:
+    for name, member in _slots_of(class_):
+        try:
+            found.append((name, types.MemberDescriptorType.__get__(member, value, class_)))
+        except AttributeError:
             continue
-        for name, member in islice(own.items(), 200):
-            if type(member) is types.MemberDescriptorType and not name.startswith("__"):
-                try:
-                    found.append((name, types.MemberDescriptorType.__get__(member, value, class_)))
-                except AttributeError:
-                    continue
-    return found[:MAX_ITEMS]
+    return found[:limit]
+
+
+_slots = {}
+
+
+def _slots_of(class_):
+    known = _slots.get(id(class_))
+    # The class is held, so that its id stays its own; slots never change once a class is made.
+    if known is None:
+        if len(_slots) >= 1000:
+            _slots.clear()
+        known = _slots[id(class_)] = ([
+            (name, member)
+            for base in _mro_of(class_) if "__slots__" in _own_names_of(base)
+            for name, member in islice(_own_names_of(base).items(), 200)
+            if type(member) is types.MemberDescriptorType and not name.startswith("__")
+        ], class_)
+    return known[0]
 
 
 def _is_strange_object(class_):

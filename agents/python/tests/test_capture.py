@@ -182,13 +182,14 @@ def test_cause_and_context_are_told_apart():
     assert relations == [[None, "cause"], [None, "context"], [None]]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="exception groups came with 3.11")
-def test_the_members_of_a_group_and_notes_are_captured():
-    group = eval("ExceptionGroup('two', [KeyError('a'), ValueError('b')])")
-    group.add_note("a note")
-    described, _ = chain_of(caught(_raise, group))
-    assert [one["type"] for one in described] == ["ExceptionGroup", "KeyError", "ValueError"]
-    assert described[0]["notes"] == ["a note"]
+if sys.version_info >= (3, 11):
+
+    def test_the_members_of_a_group_and_notes_are_captured():
+        group = ExceptionGroup("two", [KeyError("a"), ValueError("b")])  # noqa: F821
+        group.add_note("a note")
+        described, _ = chain_of(caught(_raise, group))
+        assert [one["type"] for one in described] == ["ExceptionGroup", "KeyError", "ValueError"]
+        assert described[0]["notes"] == ["a note"]
 
 
 def test_the_failing_expression_has_its_position_in_bytes():

@@ -33,13 +33,18 @@ def capsule(locals_=None, message="", query="", headers=(), body=b"", attributes
             "headers": [list(header) for header in headers],
             "body": {"data": base64.b64encode(body).decode(), "len": len(body), "truncated": False},
         },
+        "call": None,
         "redacted": [],
     }
 
 
+def written(made, witnesses):
+    return json.dumps([made, witnesses], ensure_ascii=False)
+
+
 def redacted(**parts):
     made = capsule(**parts)
-    redact.event(made, [])
+    redact.event(made, [], written)
     return made
 
 
@@ -161,7 +166,7 @@ def test_witnesses_are_redacted_with_the_rest():
     made = capsule(locals_={"password": SECRET})
     part = capsule(headers=[("set-cookie", "sid=abcdefgh77; Path=/")], body=SECRET.encode())["request"]
     witness = {"request": part, "response": json.loads(json.dumps(dict(part, status=200)))}
-    redact.event(made, [witness])
+    redact.event(made, [witness], written)
     assert "abcdefgh77" not in json.dumps(witness)
     assert SECRET.encode() not in base64.b64decode(witness["response"]["body"]["data"])
 

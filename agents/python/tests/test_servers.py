@@ -182,7 +182,6 @@ def test_successful_exchanges_of_the_route_come_as_witnesses(launcher, serve, pe
 
 @pytest.mark.parametrize("launcher", ["gunicorn preload", "gunicorn sync", "uvicorn workers"])
 def test_swaps_named_in_the_welcome_are_in_place_before_the_first_request(launcher, serve, peer, folder):
-    pytest.importorskip("homeostasis_agent.swap")
     name = "api.py" if "uvicorn" in launcher else "shop.py"
     old = (folder / name).read_bytes()
     new = old.replace(b'"pid": os.getpid()', b'"pid": os.getpid(), "swapped": True')
@@ -195,7 +194,6 @@ def test_swaps_named_in_the_welcome_are_in_place_before_the_first_request(launch
 
 
 def test_a_swap_reaches_every_worker_and_can_be_undone(serve, peer, folder):
-    pytest.importorskip("homeostasis_agent.swap")
     old = (folder / "shop.py").read_bytes()
     new = old.replace(b'"pid": os.getpid()', b'"pid": os.getpid(), "swapped": True')
     server = serve(*FLASK["gunicorn sync"])

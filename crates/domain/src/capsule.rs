@@ -19,6 +19,16 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// Reads a part that a capsule can do without: what does not fit is as if it were absent.
+fn nothing_when_malformed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: serde::de::DeserializeOwned,
+{
+    let read: Option<serde_json::Value> = Option::deserialize(deserializer)?;
+    Ok(read.and_then(|value| serde_json::from_value(value).ok()))
+}
+
 /// Everything kept of one failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Capsule {
@@ -37,14 +47,35 @@ pub struct Capsule {
     #[serde(default)]
     pub request: Option<Request>,
     /// How to call the failing function again, outside a request.
-    #[serde(default)]
-    pub call: Option<serde_json::Value>,
+    #[serde(default, deserialize_with = "nothing_when_malformed")]
+    pub call: Option<Call>,
     /// Where secrets were taken out.
     #[serde(default, deserialize_with = "null_as_default")]
     pub redacted: Vec<String>,
     /// What could not be captured, and why.
     #[serde(default, deserialize_with = "null_as_default")]
     pub missing: Vec<String>,
+}
+
+/// A call of a function of the program that led to the failure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// Full name of its module.
+    pub module: String,
+    /// The folder that the module is imported from.
+    pub folder: String,
+    /// Its qualified name within the module.
+    pub function: String,
+    /// How many decorators stand between what has this name and the function itself.
+    pub wrappers: u32,
+    /// Place of its frame in the frames of the thrown exception.
+    pub frame: usize,
+    /// The process served requests, so that the call is made where it would begin to serve.
+    pub serving: bool,
+    /// Name and value of each positional argument.
+    pub arguments: Vec<(String, Value)>,
+    /// Arguments by keyword.
+    pub keywords: Map<Value>,
 }
 
 /// Whether the failure happened while answering a request.

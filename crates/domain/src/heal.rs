@@ -95,9 +95,9 @@ pub enum HealEvent {
         /// Why.
         reason: String,
     },
-    /// The files are no longer those the candidate was made for: begin again with what is there.
+    /// What the candidate was made for or tried with is no longer all there is: begin again with what is there.
     Stale {
-        /// What changed.
+        /// What changed: files were edited, or healthy requests came to be known.
         reason: String,
     },
     /// The rollout was planned; nothing has been touched yet.
@@ -579,7 +579,7 @@ impl State {
         if self.stale > MAX_STALE {
             return Phase::Ending {
                 outcome: Outcome::Lost {
-                    reason: format!("the files kept changing: {reason}"),
+                    reason: format!("it had to begin again too often: {reason}"),
                 },
             };
         }

@@ -3,11 +3,13 @@
 use crate::counters::FirstSight;
 use crate::handle::{Healer, Inner, lock};
 use crate::notice::Notice;
-use crate::{drive, tidy, unplaced};
-use homeostasis_domain::heal::{HealEvent, State};
-use homeostasis_domain::{Event, Fingerprint, HealId, Incident, IncidentId, Outcome};
+use crate::{drive, steps, tidy, unplaced};
+use homeostasis_domain::heal::{HealEvent, State, Step};
+use homeostasis_domain::{
+    CheckName, Event, Fingerprint, HealId, Incident, IncidentId, Outcome, Trial,
+};
 use homeostasis_ingest::agent::Incoming;
-use homeostasis_policy::guard;
+use homeostasis_policy::{Mode, guard};
 use homeostasis_protocol::RepeatItem;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Instant;
@@ -278,7 +280,7 @@ async fn consider(healer: &Healer, incident: &IncidentId, event: &Event) -> Resu
     }
     let number = match inner.last_outcome(incident).await? {
         None => 1,
-        Some((_, None)) => return Ok(()),
+        Some((heal, None)) => return renew(healer, heal).await,
         Some((heal, Some(outcome))) => {
             if !worth_another(inner, &heal, &outcome, event).await? {
                 return Ok(());
@@ -316,6 +318,44 @@ async fn consider(healer: &Healer, incident: &IncidentId, event: &Event) -> Resu
     }
     drive::spawn(healer, heal.clone());
     Ok(())
+}
+
+/// A candidate that waits for a person only because no healthy request was known to try it with is tried again once there are some.
+async fn renew(healer: &Healer, heal: HealId) -> Result<(), Failure> {
+    let inner = &healer.inner;
+    let _turn = inner.lock_heal(&heal).await;
+    let state = inner.state(&heal).await?;
+    if !lacks_witnesses(inner, &state) {
+        return Ok(());
+    }
+    let source = match &state.source {
+        Some(source) => inner.store.event(source).await?,
+        None => None,
+    };
+    let route = source.as_ref().and_then(|event| event.capsule.route());
+    if route.is_none_or(|route| lock(&inner.witnesses).of(route).is_empty()) {
+        return Ok(());
+    }
+    let again = HealEvent::Stale {
+        reason: "healthy requests of its route are known now".to_string(),
+    };
+    let state = inner.record(&heal, &state, again, "homeostasis").await?;
+    steps::after(inner, &heal, &state).await?;
+    drive::spawn(healer, heal.clone());
+    Ok(())
+}
+
+/// Does this heal wait for a person who need not be asked if there had been a healthy request to compare with?
+pub(crate) fn lacks_witnesses(inner: &Inner, state: &State) -> bool {
+    let had_none = |trial: &Trial| {
+        let mut checks = trial.checks.iter();
+        checks.any(|check| check.name == CheckName::Replay && check.detail["witnesses"] == 0)
+    };
+    inner.config.policy.mode == Mode::Auto
+        && state.next() == Step::AwaitApproval
+        && state.trials.iter().any(|trial| {
+            trial.candidate.as_ref() == state.chosen().map(|chosen| &chosen.id) && had_none(trial)
+        })
 }
 
 async fn worth_another(

@@ -47,12 +47,12 @@ pub(crate) fn kind(context: &Context) -> Result<ReplayKind, String> {
             "the request was not captured",
             &context.capsule.missing,
         )),
-        (CapsuleKind::Process, _) if capsule.call.is_some() => Ok(ReplayKind::Call),
         (CapsuleKind::Process, _) if capsule.process.thread == "MainThread" => {
             Ok(ReplayKind::Process)
         }
+        (CapsuleKind::Process, _) if capsule.call.is_some() => Ok(ReplayKind::Call),
         (CapsuleKind::Process, _) => Err(because(
-            "the failure happened in a thread, and the call was not captured",
+            "the failure happened in a thread, and no call on the way to it can be made again",
             &capsule.missing,
         )),
     }

@@ -1,6 +1,6 @@
 //! The files of a replay.
 
-use homeostasis_domain::capsule::{Body, Exception, Request, null_as_default};
+use homeostasis_domain::capsule::{Body, Call, Exception, Request, null_as_default};
 use serde::{Deserialize, Serialize};
 
 /// What is to be run again.
@@ -15,7 +15,7 @@ pub struct ReplayInput {
     pub requests: Vec<Request>,
     /// For `call`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub call: Option<serde_json::Value>,
+    pub call: Option<Call>,
 }
 
 /// What kind of replay.

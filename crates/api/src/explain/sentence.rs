@@ -40,9 +40,9 @@ pub fn tell(before: &State, event: &HealEvent, after: &State) -> Told {
         } => judged(before, verdict, *decision, policy),
         HealEvent::Approved { by } => only(format!("{by} approved it.")),
         HealEvent::Rejected { by, reason } => only(format!("{by} rejected it: {reason}.")),
-        HealEvent::Stale { reason } => only(format!(
-            "The files changed under the heal ({reason}); it begins again with what is there now."
-        )),
+        HealEvent::Stale { reason } => {
+            only(format!("It begins again with what is there now: {reason}."))
+        }
         HealEvent::Planned { plan } => planned(plan),
         HealEvent::CanaryStarted { processes } => only(match processes.as_slice() {
             [] => "No process was there to be the canary.".to_string(),

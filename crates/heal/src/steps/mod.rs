@@ -77,6 +77,10 @@ pub(crate) async fn after(inner: &Inner, heal: &HealId, state: &State) -> Result
         snapshot::remove(&gather::snapshot_folder(inner, heal));
         lock(&inner.baselines).remove(heal);
     }
+    if crate::intake::lacks_witnesses(inner, state) {
+        // Only an event brings healthy requests, and the agents count such failures by now.
+        inner.agents.rearm().await;
+    }
     if state.is_live() || crate::drive::is_closed(state) {
         tidy::refresh_swaps(inner).await?;
     }

@@ -35,7 +35,8 @@ pub(crate) fn check(
 ) -> Found {
     let valid = recording.valid(context).len();
     if context.witnesses.is_empty() {
-        return Found::inconclusive("no healthy request on this route was recorded");
+        return Found::inconclusive("no healthy request on this route was recorded")
+            .with("witnesses", 0);
     }
     if valid == 0 {
         return Found::inconclusive(

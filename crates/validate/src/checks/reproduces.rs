@@ -3,17 +3,38 @@
 use super::Found;
 use crate::answers::told;
 use crate::context::Context;
+use crate::replay;
+use homeostasis_domain::capsule::{Call, Capsule};
 use homeostasis_domain::{Check, CheckName};
-use homeostasis_protocol::Exchange;
+use homeostasis_protocol::{Exchange, ReplayKind};
 
 /// True when this exchange ended with the failure in question.
 pub(crate) fn same(context: &Context, exchange: &Exchange) -> bool {
     if exchange.exceptions.is_empty() {
         return false;
     }
+    let mut again = context.capsule.clone();
+    again.exceptions.clone_from(&exchange.exceptions);
+    let fingerprint = (context.fingerprint_of)(&again);
+    match called(context) {
+        Some(call) => fingerprint == (context.fingerprint_of)(&from_the_call_on(context, call)),
+        None => fingerprint == context.fingerprint,
+    }
+}
+
+/// The call that is made again, where that is what is replayed.
+fn called(context: &Context) -> Option<&Call> {
+    let is_call = replay::kind(context) == Ok(ReplayKind::Call);
+    context.capsule.call.as_ref().filter(|_| is_call)
+}
+
+/// The capsule as if the way to the failure had begun with the call: what called that function is not run again.
+fn from_the_call_on(context: &Context, call: &Call) -> Capsule {
     let mut capsule = context.capsule.clone();
-    capsule.exceptions.clone_from(&exchange.exceptions);
-    (context.fingerprint_of)(&capsule) == context.fingerprint
+    if let Some(thrown) = capsule.exceptions.first_mut() {
+        thrown.frames.drain(..call.frame.min(thrown.frames.len()));
+    }
+    capsule
 }
 
 pub(crate) fn check(

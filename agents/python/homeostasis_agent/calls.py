@@ -1,0 +1,266 @@
+"""Describes how to call the failing function again, for failures outside of a request; it runs none of the program's code."""
+
+import os
+import sys
+import types
+
+from . import frames, settings, values
+
+MAX_DEPTH = 12
+MAX_ITEMS = 1000
+MAX_CHARACTERS = 1 << 16
+MAX_VALUES = 20000
+MAX_WRAPPERS = 10
+MAX_REASONS = 5
+
+_GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
+_VARARGS, _VARKEYWORDS = 4, 8
+_scalars = frozenset([type(None), bool, float])
+
+
+class Unfaithful(Exception):
+    """What stands in the way of calling again with the same arguments, in words."""
+
+
+def described(traceback, missing):
+    """The outermost function of the program on the way that can be called again; None with the reasons in `missing` when there is none.
+
+    `frame` of it is its place in the frames of the thrown exception.
+    """
+    reasons = []
+    kept, _ = frames.entries(traceback)
+    for place, entry in enumerate(kept):
+        code = entry.tb_frame.f_code
+        if not settings.in_app(code.co_filename):
+            continue
+        try:
+            found = _call(entry.tb_frame, code)
+        except Unfaithful as reason:
+            reasons.append("%s %s" % (code.co_name, reason))
+        except Exception:
+            reasons.append("%s could not be described" % code.co_name)
+        else:
+            found["frame"] = place
+            return found
+    missing.append("call: " + ("; ".join(reasons[-MAX_REASONS:]) or "no function of the program was on the way"))
+    return None
+
+
+def _call(frame, code):
+    if code.co_name == "<module>":
+        raise Unfaithful("is the body of a module")
+    if code.co_flags & (_GENERATOR | _ASYNC_GENERATOR):
+        raise Unfaithful("is a generator")
+    module, folder = _module(frame)
+    name, wrappers = _name(frame, code)
+    positional, keywords = _arguments(frame, code)
+    budget = values.Budget(MAX_VALUES)
+    return {
+        "module": module,
+        "folder": folder,
+        "function": name,
+        "wrappers": wrappers,
+        "serving": settings.serving,
+        "arguments": [[name, _faithful(value, name, budget)] for name, value in positional],
+        "keywords": {name: _faithful(value, name, budget) for name, value in keywords},
+    }
+
+
+def _module(frame):
+    """The name that the module of a frame is imported by, and the folder it is imported from."""
+    known = frame.f_globals
+    name, path = known.get("__name__"), known.get("__file__")
+    if type(name) is not str or type(path) is not str:
+        raise Unfaithful("is in a module without a file")
+    folder = os.path.dirname(settings.absolute(path))
+    parts = name.count(".") + (os.path.basename(path) == "__init__.py")
+    if name == "__main__":
+        spec = known.get("__spec__")
+        parts = getattr(spec, "name", "").count(".") if spec is not None else 0
+    for _ in range(parts):
+        folder = os.path.dirname(folder)
+    return name, folder
+
+
+def _name(frame, code):
+    """The qualified name of the function with this code, and how many decorators that name their inner function are around it."""
+    if "<locals>" in getattr(code, "co_qualname", ""):
+        raise Unfaithful("is defined inside of another function")
+    for name, thing in _candidates(frame, code):
+        wrappers = _wrappers(thing, code)
+        if wrappers is not None:
+            return name, wrappers
+    raise Unfaithful("is not found by its name")
+
+
+def _candidates(frame, code):
+    known = frame.f_globals
+    path = getattr(code, "co_qualname", code.co_name)
+    thing = known.get(path.split(".")[0])
+    for part in path.split(".")[1:]:
+        thing = values._own_names_of(thing).get(part) if isinstance(type(thing), type) and values.isinstance_of_type(type(thing), type) else None
+    yield path, thing
+    if hasattr(code, "co_qualname") or not code.co_argcount:
+        return
+    # Before 3.11 code does not tell its class; the object that the method was called on does, or else the module is searched.
+    first = frame.f_locals.get(code.co_varnames[0])
+    class_ = first if values.isinstance_of_type(type(first), type) else type(first)
+    others = [thing for thing in known.values() if values.isinstance_of_type(type(thing), type)]
+    for base in (*values._mro_of(class_), *others):
+        yield "%s.%s" % (values.class_names(base)[1], code.co_name), values._own_names_of(base).get(code.co_name)
+
+
+def _wrappers(thing, code):
+    """How often `__wrapped__` must be followed from this thing to the function with this code; None when it does not lead there."""
+    thing = plain_function(thing)
+    for count in range(MAX_WRAPPERS):
+        if type(thing) is not types.FunctionType:
+            return None
+        if thing.__code__ is code:
+            return count
+        thing = thing.__dict__.get("__wrapped__")
+    return None
+
+
+def plain_function(thing):
+    """The function in what a class holds under its name."""
+    if type(thing) in (staticmethod, classmethod):
+        return type(thing).__dict__["__func__"].__get__(thing)
+    return thing
+
+
+def _arguments(frame, code):
+    """Pairs of name and value, positional and by keyword, as the function was called with them."""
+    count = code.co_argcount
+    names = code.co_varnames[: count + code.co_kwonlyargcount + bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYWORDS)]
+    changed = _assigned_names(code)
+    known = frame.f_locals
+    for name in names:
+        if name in changed or name not in known:
+            raise Unfaithful("has assigned its argument %s anew" % name)
+    positional = [(name, known[name]) for name in names[:count]]
+    only = names[count : count + code.co_kwonlyargcount]
+    keywords = [(name, known[name]) for name in only]
+    rest = list(names[count + len(only) :])
+    if code.co_flags & _VARARGS:
+        name = rest.pop(0)
+        positional.extend((name, value) for value in known[name])
+    if code.co_flags & _VARKEYWORDS:
+        keywords.extend((name, value) for name, value in known[rest[0]].items() if type(name) is str)
+    return positional, keywords
+
+
+def _assigned_names(code):
+    from dis import get_instructions
+
+    found = set()
+    for instruction in get_instructions(code):
+        name = instruction.opname
+        if name.startswith(("STORE_FAST", "DELETE_FAST", "STORE_DEREF", "DELETE_DEREF")):
+            names = instruction.argval
+            # Two in one, of which the first is the one stored, or both.
+            found.update(names if type(names) is tuple and name == "STORE_FAST_STORE_FAST" else names[:1] if type(names) is tuple else [names])
+    return found
+
+
+def _faithful(value, name, budget):
+    try:
+        return _value(value, budget, MAX_DEPTH, ())
+    except Unfaithful as reason:
+        raise Unfaithful("was given %s, which %s" % (name, reason)) from None
+
+
+def _value(value, budget, depth, within):
+    """`value` as a protocol value from which an equal one can be made."""
+    budget.left -= 1
+    if budget.left < 0 or depth < 0:
+        raise Unfaithful("holds too much")
+    class_ = type(value)
+    if class_ in _scalars:
+        return values.captured(value, values.Budget(1))
+    if class_ is int:
+        if int.bit_length(value) > values.MAX_INTEGER_BITS:
+            raise Unfaithful("is too large")
+        return values._integer(value)
+    if class_ is str or class_ is bytes:
+        if len(value) > MAX_CHARACTERS:
+            raise Unfaithful("is too large")
+        if class_ is str:
+            if not value.isascii():
+                _check_text(value)
+            return {"t": "str", "v": value, "len": len(value)}
+        return dict(values._bytes(b""), v=values.b2a_base64(value, newline=False).decode("ascii"), len=len(value))
+    if id(value) in within:
+        raise Unfaithful("holds itself")
+    within += (id(value),)
+    if class_ in values._containers:
+        if len(value) > MAX_ITEMS:
+            raise Unfaithful("holds too much")
+        if class_ is dict:
+            items = [[_value(key, budget, depth - 1, within), _value(item, budget, depth - 1, within)] for key, item in value.items()]
+        else:
+            items = [_value(item, budget, depth - 1, within) for item in value]
+        return {"t": class_.__name__, "items": items, "len": len(items)}
+    return _other(value, class_, budget, depth, within)
+
+
+def _check_text(text):
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise Unfaithful("cannot be written as UTF-8") from None
+
+
+def _other(value, class_, budget, depth, within):
+    if class_ is types.ModuleType or class_ is types.FunctionType or values.isinstance_of_type(class_, type):
+        described = values.captured(value, values.Budget(1))
+        if find(described["name"]) is not value:
+            raise Unfaithful("is a %s without a name to find it by" % class_.__name__)
+        return described
+    text = values._telling_text(value, class_)
+    if text is not None:
+        return {"t": "other", "class": values.class_name(class_), "text": text}
+    name = values.class_name(class_)
+    if find(name) is not class_ or values.isinstance_of_type(class_, BaseException) or not _is_plain_class(class_):
+        raise Unfaithful("holds a %s, whose state cannot be seen" % name)
+    stored = values.stored_fields(value, class_, MAX_ITEMS + 1)
+    if tuple in values._mro_of(class_):
+        names = values._named_fields(class_)
+        if names is None or len(names) != tuple.__len__(value):
+            raise Unfaithful("holds a %s, whose state cannot be seen" % name)
+        stored = stored + list(zip(names, tuple.__iter__(value)))
+    if len(stored) > MAX_ITEMS:
+        raise Unfaithful("holds too much")
+    fields = {field: _value(inner, budget, depth - 1, within) for field, inner in stored}
+    return {"t": "object", "class": name, "fields": fields, "len": values._native_length(value, class_)}
+
+
+def _is_plain_class(class_):
+    """Is all that an instance of this class holds in its dictionary, its slots or, for a named tuple, its elements?"""
+    sees_state = False
+    for base in reversed(values._mro_of(class_)):
+        if base is object or base is tuple:
+            continue
+        own = values._own_names_of(base)
+        sees_state = sees_state or "__dict__" in own or "__slots__" in own
+        if not sees_state:
+            return False
+    return True
+
+
+def find(name):
+    """What a module that is already loaded holds under this full name, read without asking anyone; None when there is nothing."""
+    parts = name.split(".")
+    if name in sys.modules:
+        return sys.modules[name]
+    for split in range(len(parts) - 1, 0, -1):
+        module = sys.modules.get(".".join(parts[:split]))
+        if type(module) is not types.ModuleType:
+            continue
+        thing = module.__dict__.get(parts[split])
+        for part in parts[split + 1 :]:
+            if not values.isinstance_of_type(type(thing), type):
+                return None
+            thing = values._own_names_of(thing).get(part)
+        return plain_function(thing)
+    return None
