@@ -165,13 +165,17 @@ def _assigned_names(code):
 
 def _faithful(value, name, budget):
     try:
-        return _value(value, budget, MAX_DEPTH, ())
+        return faithful(value, budget)
     except Unfaithful as reason:
         raise Unfaithful("was given %s, which %s" % (name, reason)) from None
 
 
+def faithful(value, budget):
+    """`value` as a protocol value from which an equal one can be made; raises Unfaithful when there is none."""
+    return _value(value, budget, MAX_DEPTH, ())
+
+
 def _value(value, budget, depth, within):
-    """`value` as a protocol value from which an equal one can be made."""
     budget.left -= 1
     if budget.left < 0 or depth < 0:
         raise Unfaithful("holds too much")

@@ -65,7 +65,7 @@ def _prepare():
     import json  # noqa: F401
     import select  # noqa: F401
 
-    from . import commands, failures, messages, redact, sources, traffic  # noqa: F401
+    from . import commands, credentials, failures, messages, redact, sources, traffic  # noqa: F401
 
     if _hooked:
         return

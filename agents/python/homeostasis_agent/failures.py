@@ -114,42 +114,51 @@ def _capture(error, hook, occasion, signature, now):
 
 def _record_of(error):
     """The record of this failure, or None when the user left such failures out."""
-    key, alive = _key(error)
+    key = _key(error)
     known = _by_key.get(key)
     if known is None:
         if len(_by_key) >= MAX_KEYS:
             # Counts that were not sent yet live on in `_records`.
             _by_key.clear()
         # The classes and code objects are held so that their ids stay theirs.
-        known = _by_key[key] = (_new_record(error), alive)
+        known = _by_key[key] = (_new_record(error), _named_in_key(error))
     return known[0]
 
 
 def _key(error):
     """What identifies a failure in this process, cheaply: type and instruction of each frame, for each link of the chain."""
     key = []
-    alive = []
     seen = 0
     while error is not None and seen < MAX_LINKS:
         seen += 1
-        class_ = type(error)
-        alive.append(class_)
-        key.append(id(class_))
+        key.append(id(type(error)))
         entry = _traceback_of(error)
         pairs = []
         while entry is not None:
-            code = entry.tb_frame.f_code
-            alive.append(code)
-            pairs.append(id(code))
-            pairs.append(entry.tb_lasti)
+            pairs += (id(entry.tb_frame.f_code), entry.tb_lasti)
             entry = entry.tb_next
         if len(pairs) > MAX_KEY_FRAMES * 2:
             # A recursion fails at varying depths: each place counts once.
             pairs = dict.fromkeys(zip(pairs[::2], pairs[1::2]))
-            alive = list({id(thing): thing for thing in alive}.values())
-        key.extend(pairs)
+        key += pairs
         error = _cause_of(error) or _context_of(error)
-    return tuple(key), alive
+    return tuple(key)
+
+
+def _named_in_key(error):
+    """The classes and code objects whose ids are in the key of this failure, by these ids, for equal ones are not the same."""
+    named = {}
+    seen = 0
+    while error is not None and seen < MAX_LINKS:
+        seen += 1
+        named[id(type(error))] = type(error)
+        entry = _traceback_of(error)
+        while entry is not None:
+            code = entry.tb_frame.f_code
+            named[id(code)] = code
+            entry = entry.tb_next
+        error = _cause_of(error) or _context_of(error)
+    return named
 
 
 def _new_record(error):

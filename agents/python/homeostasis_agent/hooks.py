@@ -11,6 +11,7 @@ _waiting = {
     "flask.app": ("hooks_flask", "patch"),
     "starlette.applications": ("hooks_starlette", "patch_applications"),
     "starlette.middleware.exceptions": ("hooks_starlette", "patch_exception_middleware"),
+    "starlette.middleware.sessions": ("credentials", "watch_starlette"),
     "gunicorn.app.base": ("hooks_gunicorn", "patch_application"),
     "gunicorn.workers.base": ("hooks_gunicorn", "patch_worker"),
     "gunicorn.glogging": ("hooks_gunicorn", "patch_logger"),
@@ -23,6 +24,7 @@ _replaying = {
     "flask.app": ("hooks_flask", "patch_for_replay"),
     "starlette.applications": ("hooks_starlette", "patch_applications_for_replay"),
     "starlette.middleware.exceptions": ("hooks_starlette", "patch_exception_middleware"),
+    "starlette.middleware.sessions": ("credentials", "watch_starlette"),
     "gunicorn.app.base": ("replay_servers", "patch_gunicorn"),
     "gunicorn.app.wsgiapp": ("replay_servers", "patch_gunicorn_wsgiapp"),
     "werkzeug.serving": ("replay_servers", "patch_werkzeug"),
@@ -35,6 +37,9 @@ _replaying = {
     "hypercorn.asyncio": ("replay_servers", "patch_hypercorn_serve"),
     "wsgiref.simple_server": ("replay_servers", "patch_wsgiref"),
     "sqlite3.dbapi2": ("effects", "patch_sqlite"),
+    "jwt.api_jwt": ("credentials", "patch_pyjwt"),
+    "jose.jwt": ("credentials", "patch_jose"),
+    "flask_wtf.csrf": ("credentials", "patch_flask_wtf"),
 }
 
 _patches = {}

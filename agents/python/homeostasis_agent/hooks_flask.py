@@ -1,8 +1,13 @@
 """Puts the recording around Flask applications and hears of the exceptions Flask turns into answers."""
 
-from . import channel, guard
+from . import channel, credentials, guard
 from .failures import report
 from .wsgi import current_occasion, recording
+
+
+_http_exception = None
+# What Flask is told to log next was reported already. Where threads overwrite this for each other, an exception is only looked at twice.
+_in_hand = None
 
 
 def patch(module):
@@ -12,15 +17,21 @@ def patch(module):
 
 
 def patch_for_replay(module):
-    """Only hear of exceptions."""
+    """Only hear of exceptions, and know who signs cookies."""
+    credentials.watch_flask(module)
     flask = module.Flask
     handle_exception = flask.handle_exception
     handle_user_exception = flask.handle_user_exception
     log_exception = flask.log_exception
 
     def hooked_handle_exception(self, e):
+        global _in_hand
         _report(e, "flask.handle_exception")
-        return handle_exception(self, e)
+        _in_hand = e
+        try:
+            return handle_exception(self, e)
+        finally:
+            _in_hand = None
 
     def hooked_handle_user_exception(self, e):
         answer = handle_user_exception(self, e)
@@ -34,7 +45,7 @@ def patch_for_replay(module):
         return answer
 
     def hooked_log_exception(self, exc_info, *more, **named):
-        if exc_info and not _is_http_exception(exc_info[1]):
+        if exc_info and exc_info[1] is not _in_hand and not _is_http_exception(exc_info[1]):
             _report(exc_info[1], "flask.log_exception")
         return log_exception(self, exc_info, *more, **named)
 
@@ -53,9 +64,10 @@ def _report(error, hook):
 
 
 def _is_http_exception(error):
-    from werkzeug.exceptions import HTTPException
-
-    return isinstance(error, HTTPException)
+    global _http_exception
+    if _http_exception is None:
+        from werkzeug.exceptions import HTTPException as _http_exception
+    return isinstance(error, _http_exception)
 
 
 def _status(answer):

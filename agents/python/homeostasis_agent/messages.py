@@ -86,13 +86,14 @@ def traffic(routes, dropped):
 
 def event(raw, limit):
     """One failure as an encoded line, complete and redacted; None when it cannot be made small enough."""
-    from . import redact, sources
+    from . import credentials, redact, sources
 
     when, signature, capsule, occasion, kept = raw
     missing = capsule["missing"]
     sources.complete(capsule["exceptions"])
     if occasion is not None:
-        capsule["request"] = occasion.request(missing)
+        request = capsule["request"] = occasion.request(missing)
+        request["credentials"] = credentials.described(request)
     capsule["process"].update(
         argv=argv(), cwd=_folder(), executable=_executable(), runtime=runtime(), frameworks=frameworks()
     )
@@ -148,9 +149,13 @@ def json_text(value):
 
 def _witness(exchange):
     """A copy that may be redacted while the original stays for the next event."""
+    from . import credentials
+
     request, status, headers, recorded = exchange
+    copied = dict(request, headers=[list(pair) for pair in request["headers"]], body=dict(request["body"]))
+    copied["credentials"] = credentials.described(request)
     return {
-        "request": dict(request, headers=[list(pair) for pair in request["headers"]], body=dict(request["body"])),
+        "request": copied,
         "response": {"status": status, "headers": [list(pair) for pair in headers], "body": recorded.described()},
     }
 

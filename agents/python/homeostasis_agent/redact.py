@@ -216,6 +216,9 @@ def _arguments(arguments, work):
 def _request(request, place, work):
     query = _pairs(request["query"], place + ".query", work)
     request["query"] = query
+    for credential in request["credentials"]:
+        inside = "%s.credentials.%s" % (place, credential["name"])
+        credential["value"] = _value(credential["value"], None, inside, work)
     _message(request, place, work)
 
 
@@ -227,7 +230,7 @@ def _message(message, place, work):
             content_type = value.lower()
         if is_secret(name):
             _learn_header(name, value, work)
-            header[1] = mask(value)
+            header[1] = _mask_cookies(value) if name == "cookie" else mask(value)
             work.note("%s.headers.%s" % (place, name))
         else:
             scrubbed = work.scrub(value)
@@ -240,6 +243,12 @@ def _message(message, place, work):
         hidden = _body(raw, content_type, place + ".body", work)
         if hidden != raw:
             body["data"] = base64.b64encode(hidden).decode("ascii")
+
+
+def _mask_cookies(header):
+    """The names stay, so that a replay knows which of them to make anew."""
+    pairs = (pair.partition("=") for pair in header.split(";"))
+    return ";".join(name + equals + mask(value) if equals else mask(name) for name, equals, value in pairs)
 
 
 def _learn_header(name, value, work):
@@ -531,6 +540,8 @@ def _hide_everywhere(capsule, messages, work):
                 message[part] = work.hide_known(message[part])
         for header in message["headers"]:
             header[1] = work.hide_known(header[1])
+        for credential in message.get("credentials", ()):
+            credential["value"] = _known_in_value(credential["value"], work)
     arguments = capsule["process"].get("argv")
     if arguments:
         capsule["process"]["argv"] = [work.hide_known(argument) for argument in arguments]

@@ -4,6 +4,7 @@ import asyncio
 from base64 import b64decode
 from urllib.parse import quote
 
+from . import credentials
 from .replay import LIFESPAN_SECONDS, begin, not_ready
 
 
@@ -118,7 +119,7 @@ def scope_of(request, state):
     headers = []
     has_length = False
     length = len(b64decode(request["body"]["data"]))
-    for name, value in request["headers"]:
+    for name, value in credentials.remade(request):
         if name == "transfer-encoding":
             continue
         if name == "content-length":

@@ -15,8 +15,8 @@ SCRIPT = "__homeostasis_script__"
 def play(call, done):
     """One exchange: the call."""
     function = _function(call)
-    arguments = [_made(value) for _, value in call["arguments"]]
-    keywords = {name: _made(value) for name, value in call["keywords"].items()}
+    arguments = [made(value) for _, value in call["arguments"]]
+    keywords = {name: made(value) for name, value in call["keywords"].items()}
     failure = None
     began = begin()
     try:
@@ -114,7 +114,7 @@ def _module_spec():
     return spec
 
 
-def _made(value):
+def made(value):
     kind = value["t"]
     if kind in _makers:
         return _makers[kind](value)
@@ -122,21 +122,21 @@ def _made(value):
 
 
 def _items(value):
-    return [_made(item) for item in value["items"]]
+    return [made(item) for item in value["items"]]
 
 
 def _object(value):
     class_ = _named(value["class"])
-    fields = {name: _made(field) for name, field in value["fields"].items()}
+    fields = {name: made(field) for name, field in value["fields"].items()}
     names = values._named_fields(class_) if tuple in values._mro_of(class_) else None
     if names is not None:
-        made = tuple.__new__(class_, [fields.pop(name) for name in names])
+        thing = tuple.__new__(class_, [fields.pop(name) for name in names])
     else:
-        made = object.__new__(class_)
+        thing = object.__new__(class_)
     for name, field in fields.items():
         # Past the program's own __setattr__, which may refuse, as frozen dataclasses do.
-        object.__setattr__(made, name, field)
-    return made
+        object.__setattr__(thing, name, field)
+    return thing
 
 
 def _other(value):
@@ -180,10 +180,10 @@ def _timezone(text):
 def _redacted(value):
     """A placeholder of the same kind and length."""
     length = value["len"]
-    made = {"str": "x" * length, "bytes": b"x" * length, "int": 0, "float": 0.0, "list": [], "tuple": (), "dict": {}, "set": set(), "frozenset": frozenset()}
-    if value["kind"] not in made:
+    placeholders = {"str": "x" * length, "bytes": b"x" * length, "int": 0, "float": 0.0, "list": [], "tuple": (), "dict": {}, "set": set(), "frozenset": frozenset()}
+    if value["kind"] not in placeholders:
         raise ValueError("an argument of kind %r was redacted" % value["kind"])
-    return made[value["kind"]]
+    return placeholders[value["kind"]]
 
 
 _makers = {
@@ -197,7 +197,7 @@ _makers = {
     "tuple": lambda value: tuple(_items(value)),
     "set": lambda value: set(_items(value)),
     "frozenset": lambda value: frozenset(_items(value)),
-    "dict": lambda value: {_made(key): _made(item) for key, item in value["items"]},
+    "dict": lambda value: {made(key): made(item) for key, item in value["items"]},
     "object": _object,
     "other": _other,
     "callable": lambda value: _named(value["name"]),

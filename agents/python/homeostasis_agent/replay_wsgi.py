@@ -5,6 +5,7 @@ import sys
 from base64 import b64decode
 from urllib.parse import quote
 
+from . import credentials
 from .replay import begin
 
 
@@ -90,7 +91,7 @@ def environ_of(request):
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
     }
-    for name, value in request["headers"]:
+    for name, value in credentials.remade(request):
         key = name.upper().replace("-", "_")
         if key in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             environ[key] = value

@@ -229,8 +229,8 @@ def test_recursions_of_different_depth_have_one_signature():
     def start_deeper():
         return _recurse(0)
 
-    first = failures._key(caught(_recurse, 0))[0]
-    second = failures._key(caught(_recurse, 3))[0]
+    first = failures._key(caught(_recurse, 0))
+    second = failures._key(caught(_recurse, 3))
     assert first == second
 
 

@@ -31,6 +31,7 @@ def capsule(locals_=None, message="", query="", headers=(), body=b"", attributes
             "query": query,
             "route": "GET /",
             "headers": [list(header) for header in headers],
+            "credentials": [],
             "body": {"data": base64.b64encode(body).decode(), "len": len(body), "truncated": False},
         },
         "call": None,

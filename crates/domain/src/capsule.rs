@@ -241,6 +241,9 @@ pub struct Request {
     /// The body.
     #[serde(default, deserialize_with = "null_as_default")]
     pub body: Body,
+    /// What its signed cookies and tokens say, to make others in the sandbox; kept as the agent told it.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub credentials: Vec<serde_json::Value>,
 }
 
 /// A request's or a response's body.

@@ -336,5 +336,6 @@ fn request(case: &Case, line: &str) -> Request {
         client: None,
         server: None,
         body: Body::default(),
+        credentials: Vec::new(),
     }
 }

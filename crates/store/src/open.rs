@@ -274,11 +274,29 @@ async fn check_version(pool: &SqlitePool, folder: &Path) -> Result<(), OpenError
 }
 
 fn make_folder(folder: &Path) -> Result<(), OpenError> {
+    let is_new = !folder.exists();
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(folder)
-        .map_err(|source| folder_error(folder, source))
+        .map_err(|source| folder_error(folder, source))?;
+    if is_new {
+        keep_out_of_git(folder);
+    }
+    Ok(())
+}
+
+/// The store often lies in the program's own repository, and holds keys; a folder that was there before is left alone.
+fn keep_out_of_git(folder: &Path) {
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(folder.join(".gitignore"))
+        .and_then(|mut file| file.write_all(b"*\n"));
+    if let Err(error) = written {
+        tracing::warn!(folder = %folder.display(), %error, "the store could not be kept out of git");
+    }
 }
 
 /// Makes the database file before SQLite does, so that nobody else can read it for even a moment.

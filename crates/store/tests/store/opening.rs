@@ -24,6 +24,21 @@ async fn filled(folder: &Path) {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_made_is_kept_out_of_git_and_one_that_was_there_is_left_alone() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("made");
+    Store::open(&folder).await.unwrap().close().await;
+    assert_eq!(
+        fs::read_to_string(folder.join(".gitignore")).unwrap(),
+        "*\n"
+    );
+    let folder = parent.path().join("there");
+    fs::create_dir(&folder).unwrap();
+    Store::open(&folder).await.unwrap().close().await;
+    assert!(!folder.join(".gitignore").exists());
+}
+
+#[tokio::test]
 async fn the_folder_and_its_files_are_for_their_owner_only() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("a/b");

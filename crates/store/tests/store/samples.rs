@@ -99,6 +99,7 @@ fn request() -> Request {
         client: None,
         server: None,
         body: Default::default(),
+        credentials: Vec::new(),
     }
 }
 

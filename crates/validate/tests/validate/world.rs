@@ -283,6 +283,7 @@ pub(crate) fn get(path: &str, query: &str) -> Request {
         client: Some(("127.0.0.1".into(), Some(5000))),
         server: Some(("127.0.0.1".into(), Some(8765))),
         body: Body::default(),
+        credentials: Vec::new(),
     }
 }
 
