@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Explain(IncidentArgs),
     /// Show the change that was proposed or made for an incident.
     Diff(IncidentArgs),
+    /// What is kept of failures.
+    Capsule(CapsuleArgs),
     /// Agree with the remedy that waits.
     Approve(DecideArgs),
     /// Refuse the remedy that waits.
@@ -92,6 +94,18 @@ pub(crate) struct IncidentArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct CapsuleArgs {
+    #[command(subcommand)]
+    pub(crate) command: CapsuleCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum CapsuleCommand {
+    /// Show exactly what is kept of an incident's latest captured failure.
+    Show(IncidentArgs),
 }
 
 #[derive(Args)]

@@ -8,7 +8,7 @@ use super::fleet::Connected;
 use crate::handle::{Inner, lock};
 use homeostasis_domain::heal::{HealEvent, State};
 use homeostasis_domain::rollout::RolloutPlan;
-use homeostasis_domain::{Candidate, HealId, Outcome, SwapId};
+use homeostasis_domain::{Candidate, Event, HealId, IncidentId, Outcome, SwapId};
 use homeostasis_rollout::drivers::swap::{self, PlanRefused};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -40,11 +40,7 @@ pub(crate) async fn plan(
     }
     let candidate = state.chosen().ok_or("there is no chosen candidate")?;
     let event = super::source(inner, state).await?;
-    let busiest = event
-        .capsule
-        .route()
-        .map(|route| inner.counters().busiest(route))
-        .unwrap_or_default();
+    let busiest = good_canaries(inner, &event).await?;
     let swap = SwapId::new(format!("{heal}-{}", state.lost_canaries));
     match swap::plan(&Connected(inner), swap, candidate, &busiest).await {
         Ok(plan) => {
@@ -65,6 +61,20 @@ pub(crate) async fn plan(
         }
         Err(error @ PlanRefused::Unreachable { .. }) => Err(error.into()),
     }
+}
+
+/// Pids in the order in which they make good canaries: those that answered most of the route's requests lately, then
+/// those that failed, which at least answer some; the counts of a young process may not have come yet.
+async fn good_canaries(inner: &Inner, event: &Event) -> Result<Vec<u32>, Failure> {
+    let mut pids = match event.capsule.route() {
+        Some(route) => inner.counters().busiest(route),
+        None => Vec::new(),
+    };
+    let incident = IncidentId::of(&event.service, &event.environment, &event.fingerprint);
+    let latest = inner.store.events_of(&incident, 10).await?;
+    pids.extend(latest.iter().map(|event| event.capsule.process.pid));
+    pids.push(event.capsule.process.pid);
+    Ok(pids)
 }
 
 pub(crate) async fn start(inner: &Arc<Inner>, state: &State) -> Result<HealEvent, Failure> {

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod audit;
+mod capsule;
 mod decide;
 mod demo;
 mod doctor;
@@ -35,6 +36,7 @@ pub(crate) fn dispatch(arguments: Cli) -> Result<ExitCode> {
             Command::Incidents(arguments) => incidents::list(arguments).await,
             Command::Explain(arguments) => incidents::explain(arguments).await,
             Command::Diff(arguments) => incidents::diff(arguments).await,
+            Command::Capsule(arguments) => capsule::run(arguments).await,
             Command::Approve(arguments) => decide::decide("approve", arguments).await,
             Command::Reject(arguments) => decide::decide("reject", arguments).await,
             Command::Rollback(arguments) => decide::decide("rollback", arguments).await,

@@ -1,0 +1,223 @@
+//! `capsule show`: exactly what is kept of a failure.
+
+mod values;
+
+use crate::cli::{CapsuleArgs, CapsuleCommand, IncidentArgs};
+use crate::client::Client;
+use crate::exit;
+use crate::printing::{clean, json, out, say};
+use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use homeostasis_domain::Event;
+use homeostasis_domain::capsule::{Body, Call, Capsule, Exception, Frame, Map, Request};
+use homeostasis_domain::value::Value;
+use owo_colors::{OwoColorize, Stream};
+use std::process::ExitCode;
+use values::written;
+
+/// Longer lines are cut for people; `--json` has everything.
+const WIDEST: usize = 200;
+
+pub(crate) async fn run(arguments: CapsuleArgs) -> Result<ExitCode> {
+    let CapsuleCommand::Show(arguments) = arguments.command;
+    show(arguments).await
+}
+
+async fn show(arguments: IncidentArgs) -> Result<ExitCode> {
+    let client = Client::connect(&arguments.store).await?;
+    let path = format!("incidents/{}/events?limit=1", arguments.incident);
+    let kept = client.get(&path).await?;
+    let Some(newest) = kept.as_array().and_then(|events| events.first()) else {
+        say("nothing of this incident is kept but its count");
+        return Ok(ExitCode::from(exit::NOT_FOUND));
+    };
+    if arguments.json {
+        json(newest);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let size = serde_json::to_vec(newest).map_or(0, |text| text.len());
+    let event: Event =
+        serde_json::from_value(newest.clone()).context("the event cannot be read")?;
+    for line in lines(&event, size) {
+        out(&line);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn lines(event: &Event, size: usize) -> Vec<String> {
+    let mut page = Page::default();
+    let capsule = &event.capsule;
+    page.field("event", &event.id.to_string());
+    page.field("time", &event.time.to_string());
+    page.field("size", &format!("{size} bytes as JSON"));
+    page.process(capsule);
+    for (place, exception) in capsule.exceptions.iter().enumerate() {
+        page.exception(place, exception);
+    }
+    if let Some(request) = &capsule.request {
+        page.heading("request");
+        page.request(request);
+    }
+    if let Some(call) = &capsule.call {
+        page.call(call);
+    }
+    page.list("taken out as secret", &capsule.redacted);
+    page.list("not kept", &capsule.missing);
+    for witness in &event.witnesses {
+        page.heading("healthy request kept beside it");
+        page.request(&witness.request);
+        page.field(
+            "answered",
+            &format!(
+                "{} with {}",
+                witness.response.status,
+                body(&witness.response.body)
+            ),
+        );
+    }
+    page.0
+}
+
+/// The lines of the answer, made harmless for a terminal.
+#[derive(Default)]
+struct Page(Vec<String>);
+
+impl Page {
+    fn line(&mut self, text: &str) {
+        let clean = clean(text);
+        let cut = clean.chars().count() > WIDEST;
+        let mut line: String = clean.chars().take(WIDEST).collect();
+        if cut {
+            line.push('…');
+        }
+        self.0.push(line);
+    }
+
+    fn field(&mut self, name: &str, text: &str) {
+        self.line(&format!("{name:12} {text}"));
+    }
+
+    fn heading(&mut self, text: &str) {
+        let bold = clean(text)
+            .if_supports_color(Stream::Stdout, |text| text.bold())
+            .to_string();
+        self.0.push(String::new());
+        self.0.push(bold);
+    }
+
+    fn list(&mut self, name: &str, items: &[String]) {
+        if items.is_empty() {
+            return;
+        }
+        self.heading(name);
+        for item in items {
+            self.line(&format!("  {item}"));
+        }
+    }
+
+    fn process(&mut self, capsule: &Capsule) {
+        let process = &capsule.process;
+        self.field("seen by", &capsule.hook);
+        self.field(
+            "process",
+            &format!(
+                "{} ({}, {} {})",
+                process.pid, process.thread, process.runtime.name, process.runtime.version
+            ),
+        );
+        self.field("command", &process.argv.join(" "));
+        let frameworks = process.frameworks.iter();
+        let frameworks: Vec<String> = frameworks
+            .map(|(name, version)| format!("{name} {version}"))
+            .collect();
+        self.field("frameworks", &frameworks.join(", "));
+    }
+
+    fn exception(&mut self, place: usize, exception: &Exception) {
+        let how = match &exception.relation {
+            Some(relation) => format!("{} ", relation_of(relation)),
+            None if place == 0 => String::new(),
+            None => "before it: ".to_string(),
+        };
+        self.heading(&format!(
+            "{how}{}: {}",
+            exception.qualified_type(),
+            exception.message
+        ));
+        self.values("  ", &exception.attributes);
+        for note in &exception.notes {
+            self.line(&format!("  note {note}"));
+        }
+        for frame in &exception.frames {
+            self.frame(frame);
+        }
+    }
+
+    fn frame(&mut self, frame: &Frame) {
+        let foreign = if frame.in_app { "" } else { " (a library)" };
+        self.line(&format!(
+            "  {}:{} in {}{foreign}",
+            frame.file, frame.line, frame.function
+        ));
+        if frame.in_app {
+            self.line(&format!("      {}", frame.text));
+            self.values("    ", &frame.locals);
+            self.values("    global ", &frame.globals);
+        }
+    }
+
+    fn values(&mut self, indent: &str, values: &Map<Value>) {
+        for (name, value) in values {
+            self.line(&format!("{indent}{name} = {}", written(value)));
+        }
+    }
+
+    fn request(&mut self, request: &Request) {
+        let query = match request.query.as_str() {
+            "" => String::new(),
+            query => format!("?{query}"),
+        };
+        self.line(&format!(
+            "  {} {}{query} HTTP/{}",
+            request.method, request.path, request.http_version
+        ));
+        for (name, value) in &request.headers {
+            self.line(&format!("  {name}: {value}"));
+        }
+        self.line(&format!("  {}", body(&request.body)));
+        for credential in &request.credentials {
+            let said = serde_json::from_value(credential["value"].clone());
+            let said = said.map_or_else(|_| credential["value"].to_string(), |said| written(&said));
+            let name = credential["name"].as_str().unwrap_or_default();
+            self.line(&format!("  {name} says {said}"));
+        }
+    }
+
+    fn call(&mut self, call: &Call) {
+        self.heading(&format!("call of {}.{}", call.module, call.function));
+        for (name, value) in &call.arguments {
+            self.line(&format!("  {name} = {}", written(value)));
+        }
+        self.values("  ", &call.keywords);
+    }
+}
+
+fn relation_of(relation: &homeostasis_domain::capsule::Relation) -> &'static str {
+    use homeostasis_domain::capsule::Relation;
+    match relation {
+        Relation::Cause => "caused by",
+        Relation::Context => "while handling",
+        Relation::Member => "with",
+    }
+}
+
+fn body(body: &Body) -> String {
+    let cut = if body.truncated { ", cut" } else { "" };
+    let bytes = STANDARD.decode(&body.data).unwrap_or_default();
+    match std::str::from_utf8(&bytes) {
+        Ok("") => format!("{} bytes of body{cut}", body.len),
+        Ok(text) => format!("{} bytes of body{cut}: {text}", body.len),
+        Err(_) => format!("{} bytes of body{cut}, no text", body.len),
+    }
+}
