@@ -18,6 +18,9 @@ use tokio::sync::mpsc;
 /// Failures this soon after a heal closed may still come from requests that began before it.
 const GRACE: SignedDuration = SignedDuration::from_secs(10);
 
+/// An incident is examined with at most this many of its requests.
+const MOST_REQUESTS: usize = 3;
+
 /// Ends when nothing can come in any more.
 pub(crate) async fn run(healer: Healer, mut incoming: mpsc::Receiver<Incoming>) {
     while let Some(message) = incoming.recv().await {
@@ -375,17 +378,40 @@ async fn worth_another(
         | Outcome::Refused { .. }
         | Outcome::Abstained { .. }
         | Outcome::Lost { .. } => {
-            let source = State::replay(&log)?.source;
-            let Some(source) = source else {
+            let state = State::replay(&log)?;
+            let source = match &state.source {
+                Some(source) => inner.store.event(source).await?,
+                None => None,
+            };
+            let Some(before) = source else {
                 return Ok(false);
             };
-            let before = inner.store.event(&source).await?;
-            Ok(
-                before.is_some_and(|before| code_of(&before) != code_of(event))
-                    && event.time > closed.at,
-            )
+            let other_request = was_answered_otherwise(&state)
+                && request_of(&before) != request_of(event)
+                && inner.store.heals_of(&heal.incident()).await?.len() < MOST_REQUESTS;
+            let other_code = code_of(&before) != code_of(event);
+            Ok((other_code || other_request) && event.time > closed.at)
         }
     }
+}
+
+/// Did a candidate cure the failure and answer its request in another way than it said it would? That may be for the
+/// request alone: one that asks for what does not exist deserves its 404, and proves nothing.
+pub(crate) fn was_answered_otherwise(state: &State) -> bool {
+    let mut checks = state.trials.iter().flat_map(|trial| &trial.checks);
+    checks.any(|check| check.name == CheckName::Heals && check.detail["code"] == "heals.answer")
+}
+
+/// What was asked for.
+fn request_of(event: &Event) -> Option<(&str, &str, &str, &str)> {
+    event.capsule.request.as_ref().map(|request| {
+        (
+            request.method.as_str(),
+            request.path.as_str(),
+            request.query.as_str(),
+            request.body.data.as_str(),
+        )
+    })
 }
 
 /// Content hashes of the files that the failure passes through.

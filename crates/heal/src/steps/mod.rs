@@ -77,8 +77,10 @@ pub(crate) async fn after(inner: &Inner, heal: &HealId, state: &State) -> Result
         snapshot::remove(&gather::snapshot_folder(inner, heal));
         lock(&inner.baselines).remove(heal);
     }
-    if crate::intake::lacks_witnesses(inner, state) {
-        // Only an event brings healthy requests, and the agents count such failures by now.
+    let wants_another_request =
+        crate::drive::is_closed(state) && crate::intake::was_answered_otherwise(state);
+    if wants_another_request || crate::intake::lacks_witnesses(inner, state) {
+        // Only an event brings requests, and the agents merely count such failures by now.
         inner.agents.rearm().await;
     }
     if state.is_live() || crate::drive::is_closed(state) {

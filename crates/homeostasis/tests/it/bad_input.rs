@@ -1,13 +1,10 @@
 //! What can be wrong around a heal: each gives a clear word, nothing is lost, and the program is untouched.
 
-use crate::support::{Kiosk, environment};
+use crate::support::{GOOD, Kiosk, SICK, environment};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-
-const SICK: &str = r#"{"item": "tea"}"#;
-const GOOD: &str = r#"{"item": "tea", "quantity": 2}"#;
 
 #[test]
 fn a_file_that_changed_since_the_program_started_is_left_alone() {

@@ -1,8 +1,6 @@
 //! An incident counts every failure once: captured or only counted, in whichever worker, also while Homeostasis is away.
 
-use crate::support::Kiosk;
-
-const SICK: &str = r#"{"item": "tea"}"#;
+use crate::support::{Kiosk, SICK};
 
 /// Sends failing orders over several connections at once.
 fn fail(kiosk: &Kiosk, times: usize) {

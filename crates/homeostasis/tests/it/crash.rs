@@ -1,11 +1,8 @@
 //! Homeostasis may be killed at any instant, and workers too: the program goes on, and the heal ends as if nothing had
 //! happened.
 
-use crate::support::{Kiosk, signal};
+use crate::support::{GOOD, Kiosk, SICK, signal};
 use homeostasis_domain::heal::HealEvent;
-
-const SICK: &str = r#"{"item": "tea"}"#;
-const GOOD: &str = r#"{"item": "tea", "quantity": 2}"#;
 
 /// Kills Homeostasis each time the heal's log holds the next of the events, which is in the step that follows it.
 fn killed_after_each_of(events: &[&str]) {

@@ -1,8 +1,6 @@
 //! A program is healed while it runs, by itself or when a person agrees, and taken back.
 
-use crate::support::{Kiosk, signal};
-
-const SICK: &str = r#"{"item": "tea"}"#;
+use crate::support::{GOOD, Kiosk, SICK, signal};
 
 #[test]
 fn in_auto_mode_a_failure_is_healed_under_traffic_without_harming_a_request_and_can_be_taken_back()
@@ -42,6 +40,30 @@ fn in_auto_mode_a_failure_is_healed_under_traffic_without_harming_a_request_and_
         "rolled_back",
         "what was taken back is not tried again on the same code"
     );
+}
+
+#[test]
+fn when_the_first_request_asked_for_nothing_that_exists_another_one_is_examined() {
+    let mut kiosk = Kiosk::new();
+    let sick = kiosk.source().replace(
+        "@app.get(\"/health\")",
+        "def greeting():\n    return os.environ.get(\"KIOSK_GREETING\", \"hello\")\n\n\n\
+         @app.before_request\ndef greet():\n    if request.path != \"/health\":\n        \
+         app.config[\"GREETING\"] = os.environ[\"KIOSK_GREETING\"]\n\n\n@app.get(\"/health\")",
+    );
+    let sick = sick.replace("from flask", "import os\n\nfrom flask");
+    std::fs::write(kiosk.path("kiosk.py"), sick).unwrap();
+    kiosk.start("auto");
+    assert_eq!(kiosk.get("/nowhere").unwrap().status, 500);
+    kiosk.wait_for_outcome("refused");
+    kiosk.wait("the failure is healed", || {
+        kiosk.order(GOOD);
+        kiosk
+            .incident()
+            .filter(|found| found["outcome"]["outcome"] == "healed")
+    });
+    assert_eq!(kiosk.get("/nowhere").unwrap().status, 404);
+    assert_eq!(kiosk.order(GOOD).unwrap().status, 201);
 }
 
 #[test]

@@ -14,6 +14,11 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// An order that the kiosk fails on.
+pub(crate) const SICK: &str = r#"{"item": "tea"}"#;
+/// One that it answers.
+pub(crate) const GOOD: &str = r#"{"item": "tea", "quantity": 2}"#;
+
 /// The kiosk in a folder of its own.
 pub(crate) struct Kiosk {
     folder: tempfile::TempDir,
