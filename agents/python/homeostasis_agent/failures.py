@@ -14,6 +14,8 @@ MARK = "_homeostasis_reported"
 # In replay mode this takes the exceptions instead of the channel.
 recorder = None
 
+# Imported with the first failure, since it needs this module itself.
+_channel = None
 _records = {}
 _by_key = {}
 _never = (KeyboardInterrupt, SystemExit, GeneratorExit)
@@ -81,10 +83,11 @@ def _report(error, hook, occasion, was_counted):
             return
         # No room for the capsule: the failure is at least counted.
     _count(record, now)
-    from . import channel
-
-    if channel.asleep:
-        channel.wake()
+    global _channel
+    if _channel is None:
+        from . import channel as _channel
+    if _channel.asleep:
+        _channel.wake()
 
 
 def _count(record, now):

@@ -145,9 +145,9 @@ class Pass:
 
     def is_mentioned(self, text):
         """Does a secret that was met stand in this JSON text, as it is or escaped?"""
-        from json import dumps
+        from json.encoder import encode_basestring
 
-        return any(secret in text or dumps(secret, ensure_ascii=False)[1:-1] in text for secret in self.known)
+        return any(secret in text or encode_basestring(secret)[1:-1] in text for secret in self.known)
 
     def _known_pattern(self):
         if self._pattern is None and self.known:

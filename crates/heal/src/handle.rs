@@ -93,7 +93,7 @@ pub(crate) struct Inner {
     rollouts: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     pub(crate) suites: Mutex<HashMap<String, crate::steps::SuiteBaseline>>,
     /// What the unpatched program did, by heal; made again when it is forgotten.
-    pub(crate) baselines: Mutex<HashMap<HealId, Arc<homeostasis_validate::Baseline>>>,
+    pub(crate) baselines: Mutex<HashMap<HealId, Arc<crate::steps::Measured>>>,
     /// Recent healthy exchanges by route, from all events.
     pub(crate) witnesses: Mutex<Witnesses>,
     /// Texts of files that were swapped while the program ran.

@@ -45,9 +45,7 @@ pub(crate) async fn reproduce(
     // The suite's baseline runs beside the reproduction; both are needed before the first candidate is judged.
     let suite = suite(inner, &context, &snapshot);
     tokio::spawn(suite);
-    let baseline = homeostasis_validate::baseline(&context).await;
-    let trial = baseline.trial.clone();
-    lock(&inner.baselines).insert(heal.clone(), Arc::new(baseline));
+    let trial = measure(inner, heal, &context).await.baseline.trial.clone();
     if trial.passed(CheckName::Reproduces) {
         return Ok(HealEvent::Reproduced { trial });
     }
@@ -77,11 +75,17 @@ pub(crate) async fn try_candidate(
         .find(|candidate| candidate.id == *id)
         .ok_or("the candidate is unknown")?;
     let event = super::source(inner, state).await?;
-    let (context, snapshot) = context(inner, heal, event).await?;
+    let (mut context, snapshot) = context(inner, heal, event).await?;
     let suite = suite(inner, &context, &snapshot);
-    let baseline = remembered(inner, heal, &context).await;
-    let trial =
-        homeostasis_validate::try_candidate(&context, candidate, &baseline.recording, suite).await;
+    let mut measured = remembered(inner, heal, &context).await;
+    if measured.witnesses.is_empty() && !context.witnesses.is_empty() {
+        // The first healthy requests came after the reproduction.
+        measured = measure(inner, heal, &context).await;
+    }
+    // Others may have come to be known since; the unpatched program was not asked for them.
+    context.witnesses.clone_from(&measured.witnesses);
+    let recording = &measured.baseline.recording;
+    let trial = homeostasis_validate::try_candidate(&context, candidate, recording, suite).await;
     Ok(HealEvent::Tried { trial })
 }
 
@@ -173,8 +177,9 @@ pub(crate) async fn reproduced_capsule(
 ) -> Result<Capsule, Failure> {
     let capsule = event.capsule.clone();
     let (context, _) = context(inner, heal, event).await?;
-    let baseline = remembered(inner, heal, &context).await;
-    let shown = baseline
+    let measured = remembered(inner, heal, &context).await;
+    let shown = measured
+        .baseline
         .recording
         .failing
         .as_ref()
@@ -189,14 +194,29 @@ pub(crate) async fn reproduced_capsule(
 }
 
 /// What the unpatched program did. A restart has forgotten it; then the program does it again.
-async fn remembered(inner: &Inner, heal: &HealId, context: &Context) -> Arc<Baseline> {
+async fn remembered(inner: &Inner, heal: &HealId, context: &Context) -> Arc<Measured> {
     let known = lock(&inner.baselines).get(heal).cloned();
-    if let Some(baseline) = known {
-        return baseline;
+    match known {
+        Some(measured) => measured,
+        None => measure(inner, heal, context).await,
     }
-    let baseline = Arc::new(homeostasis_validate::baseline(context).await);
-    lock(&inner.baselines).insert(heal.clone(), baseline.clone());
-    baseline
+}
+
+/// Has the unpatched program do it, and remembers that.
+async fn measure(inner: &Inner, heal: &HealId, context: &Context) -> Arc<Measured> {
+    let measured = Arc::new(Measured {
+        witnesses: context.witnesses.clone(),
+        baseline: homeostasis_validate::baseline(context).await,
+    });
+    lock(&inner.baselines).insert(heal.clone(), measured.clone());
+    measured
+}
+
+/// What the unpatched program did with the failing request and with these healthy ones.
+pub(crate) struct Measured {
+    /// In the order of the recording.
+    witnesses: Vec<Witness>,
+    baseline: Baseline,
 }
 
 /// Whether a heal goes on to trials at all; one that does not need not wait for its turn.

@@ -1,7 +1,7 @@
 //! Replay: recorded healthy requests are answered, and have the effects, that they have without the candidate.
 
 use super::Found;
-use crate::answers::difference;
+use crate::answers::{difference, told};
 use crate::baseline::Recording;
 use crate::context::Context;
 use crate::effects::{self, Effects};
@@ -25,6 +25,22 @@ pub(crate) fn first_difference(
     })
 }
 
+/// Why no witness is evidence: what the sandbox made of the first of them.
+fn nothing_to_compare(context: &Context, recording: &Recording) -> String {
+    let begin = "no recorded healthy request is answered in the sandbox as it was in production";
+    let sent = context.sendable();
+    match (sent.first(), recording.witnesses.first()) {
+        (Some(witness), Some(exchange)) => format!(
+            "{begin}: {} {} was answered with {} there, and here it {}",
+            witness.request.method,
+            witness.request.path,
+            witness.response.status,
+            told(exchange)
+        ),
+        _ => begin.to_string(),
+    }
+}
+
 /// `new` is what the patched program answered to all witnesses; `again` what the unpatched one answered in a second
 /// run, when there was reason for one.
 pub(crate) fn check(
@@ -39,9 +55,7 @@ pub(crate) fn check(
             .with("witnesses", 0);
     }
     if valid == 0 {
-        return Found::inconclusive(
-            "no recorded healthy request is answered in the sandbox as it was in production",
-        );
+        return Found::inconclusive(nothing_to_compare(context, recording));
     }
     let new = match new {
         Ok(new) => new,
