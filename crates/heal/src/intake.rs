@@ -326,6 +326,10 @@ async fn consider(healer: &Healer, incident: &IncidentId, event: &Event) -> Resu
 /// A candidate that waits for a person only because no healthy request was known to try it with is tried again once there are some.
 async fn renew(healer: &Healer, heal: HealId) -> Result<(), Failure> {
     let inner = &healer.inner;
+    // A driver in the middle of a step holds the heal, and may itself wait for what comes in here.
+    if !lacks_witnesses(inner, &inner.state(&heal).await?) {
+        return Ok(());
+    }
     let _turn = inner.lock_heal(&heal).await;
     let state = inner.state(&heal).await?;
     if !lacks_witnesses(inner, &state) {
