@@ -64,7 +64,15 @@ def _end_with(play, *arguments):
         play(*arguments)
         _result["ready"] = True
     except BaseException as error:
-        _result.update(ready=False, error=_result["error"] or "the replay failed: %s: %s" % (type(error).__name__, error))
+        _failed(error)
+    _end_written()
+
+
+def _failed(error):
+    _result.update(ready=False, error=_result["error"] or "the replay failed: %s: %s" % (type(error).__name__, error))
+
+
+def _end_written():
     write()
     _flush_output()
     _end(0)
@@ -226,10 +234,8 @@ async def run_within(application):
         await replay_asgi.play_within(application, _task["requests"][:MAX_EXCHANGES], exchange_of)
         _result["ready"] = True
     except BaseException as error:
-        _result.update(ready=False, error=_result["error"] or "the replay failed: %s: %s" % (type(error).__name__, error))
-    write()
-    _flush_output()
-    _end(0)
+        _failed(error)
+    _end_written()
 
 
 def not_ready(reason):

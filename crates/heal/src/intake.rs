@@ -172,7 +172,8 @@ async fn take_event(healer: &Healer, pid: u32, event: Event) -> Result<(), Failu
             incident: Box::new(incident.clone()),
         });
     }
-    consider(healer, &incident.id, &event).await
+    consider_beside(healer, incident.id, event);
+    Ok(())
 }
 
 /// A request that was under way when its function was swapped fails on the old code, while the agent reads the line's
@@ -268,10 +269,25 @@ async fn reconsider(
     match latest {
         Some(mut event) => {
             event.time = last;
-            consider(healer, incident, &event).await
+            consider_beside(healer, incident.clone(), event);
+            Ok(())
         }
         None => Ok(()),
     }
+}
+
+/// Considers the incident in a task of its own: that may wait for the turn of a heal whose driver itself waits for what
+/// comes in here.
+fn consider_beside(healer: &Healer, incident: IncidentId, event: Event) {
+    let healer = healer.clone();
+    tokio::spawn(async move {
+        if let Err(error) = consider(&healer, &incident, &event).await {
+            healer.inner.trouble(format!(
+                "an incident could not be considered: {}",
+                chain(error.as_ref())
+            ));
+        }
+    });
 }
 
 /// Opens a heal when there is reason to: a new incident; one that was healed and is back; one that could not be healed,
@@ -326,7 +342,7 @@ async fn consider(healer: &Healer, incident: &IncidentId, event: &Event) -> Resu
 /// A candidate that waits for a person only because no healthy request was known to try it with is tried again once there are some.
 async fn renew(healer: &Healer, heal: HealId) -> Result<(), Failure> {
     let inner = &healer.inner;
-    // A driver in the middle of a step holds the heal, and may itself wait for what comes in here.
+    // A driver in the middle of a step holds the heal, and has nothing to be renewed.
     if !lacks_witnesses(inner, &inner.state(&heal).await?) {
         return Ok(());
     }

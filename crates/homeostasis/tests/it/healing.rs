@@ -43,6 +43,16 @@ fn in_auto_mode_a_failure_is_healed_under_traffic_without_harming_a_request_and_
 }
 
 #[test]
+fn failures_that_all_workers_capture_while_their_heal_is_at_work_do_not_hold_it_up() {
+    let mut kiosk = Kiosk::new();
+    kiosk.start_with("auto", &["-w", "4"]);
+    let clients = kiosk.clients(8);
+    kiosk.wait_for_outcome("healed");
+    let (sent, harmed) = clients.stop();
+    assert_eq!(harmed, 0, "of {sent} requests");
+}
+
+#[test]
 fn when_the_first_request_asked_for_nothing_that_exists_another_one_is_examined() {
     let mut kiosk = Kiosk::new();
     let sick = kiosk.source().replace(

@@ -379,9 +379,23 @@ impl Kiosk {
                 pids.push(pid);
             }
         }
-        pids.sort_unstable();
+        // The master comes first; process ids begin again from the bottom, so its own need not be the lowest.
+        let all = pids.clone();
+        pids.sort_unstable_by_key(|pid| {
+            (
+                parent_of(*pid).is_some_and(|parent| all.contains(&parent)),
+                *pid,
+            )
+        });
         pids
     }
+}
+
+/// The parent of a process, from the second field after the name in `/proc/<pid>/stat`.
+fn parent_of(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(1)?.parse().ok()
 }
 
 impl Drop for Kiosk {
