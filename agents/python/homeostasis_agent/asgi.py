@@ -1,8 +1,9 @@
 """Records ASGI requests as they were received, and samples successful exchanges; which callables it is put around is decided elsewhere."""
 
-from time import monotonic
+from time import time
 
 from . import channel, guard, traffic
+from .dependencies.recording import in_flight, snapshot, size_of
 from .failures import report
 from .requests import KEY, MAX_BODY, MAX_RESPONSE_BODY, Recorded
 from .traffic import FIRST_ATTEMPTS
@@ -26,7 +27,9 @@ def recording(original, hears_lifespan=False):
                 cell = _cells[scope["method"], scope["path"]]
             except KeyError:
                 cell = traffic.find(scope["method"], scope["path"])
-            scope[KEY] = occasion = Occasion(scope.copy(), cell)
+            began = time()
+            scope[KEY] = occasion = Occasion(scope.copy(), cell, began)
+            in_flight.set(occasion)
             if channel.unsettled:
                 channel.settle()
             for name, value in scope["headers"]:
@@ -35,7 +38,7 @@ def recording(original, hears_lifespan=False):
                     receive = tee.receive
                     send = tee.send
                     break
-            if (cell.samples < FIRST_ATTEMPTS or monotonic() >= traffic.next_sample) and traffic.take_sample(cell):
+            if (cell.samples < FIRST_ATTEMPTS or began >= traffic.next_sample) and traffic.take_sample(cell, began):
                 exchange = Exchange(send)
                 send = exchange.send
             else:
@@ -65,7 +68,8 @@ async def _serve_other(original, application, scope, receive, send):
     occasion = None
     if kind == "websocket":
         try:
-            scope[KEY] = occasion = Occasion(scope.copy(), traffic.find("WEBSOCKET", scope["path"]))
+            scope[KEY] = occasion = Occasion(scope.copy(), traffic.find("WEBSOCKET", scope["path"]), time())
+            in_flight.set(occasion)
             if channel.unsettled:
                 channel.settle()
         except Exception:
@@ -163,8 +167,9 @@ class Exchange:
             missing = []
             request = occasion.request(missing)
             if not missing:
-                size = self.recorded.kept + len(request["body"]["data"]) + 1000
-                traffic.keep(occasion.cell, (request, self.status, headers, self.recorded), size)
+                answers = snapshot(occasion)
+                size = self.recorded.kept + len(request["body"]["data"]) + size_of(answers) + 1000
+                traffic.keep(occasion.cell, (request, self.status, headers, self.recorded, answers), size)
         except Exception:
             guard.failed("witness")
 
@@ -172,14 +177,15 @@ class Exchange:
 class Occasion:
     """One request as it was received: a copy of the scope before anyone changed it, and what is known since."""
 
-    __slots__ = ("received", "cell", "tee", "failed")
+    __slots__ = ("received", "cell", "began", "tee", "failed", "answers")
 
     protocol = "asgi"
 
-    def __init__(self, received, cell):
+    def __init__(self, received, cell, began):
         self.received = received
         self.cell = cell
-        self.tee = None
+        self.began = began
+        self.tee = self.answers = None
         self.failed = False
 
     def path(self):
@@ -213,6 +219,7 @@ class Occasion:
             "headers": [[_latin(name).lower(), _latin(value)] for name, value in received.get("headers") or ()],
             "client": _address(received.get("client")),
             "server": _address(received.get("server")),
+            "time": self.began,
             "body": self._body(missing),
         }
 

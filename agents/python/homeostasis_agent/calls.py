@@ -63,6 +63,7 @@ def _call(frame, code):
         "serving": settings.serving,
         "arguments": [[name, _faithful(value, name, budget)] for name, value in positional],
         "keywords": {name: _faithful(value, name, budget) for name, value in keywords},
+        "answers": [],
     }
 
 

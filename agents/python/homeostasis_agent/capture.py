@@ -174,6 +174,7 @@ def capsule(error, kind, hook, missing):
         "exceptions": exceptions(error, missing),
         "request": None,
         "call": calls.described(_traceback_of(error), missing) if kind == "process" else None,
+        "answers": [],
         "redacted": [],
         "missing": missing,
     }

@@ -146,7 +146,12 @@ def post(time, signature, capsule, occasion):
     if len(_events) + len(_outgoing) >= MAX_QUEUED or _outgoing_bytes >= MAX_QUEUED_BYTES:
         dropped += 1
         return False
-    _events.append((time, signature, capsule, occasion, occasion.cell.witnesses if occasion is not None else ()))
+    witnesses = occasion.cell.witnesses if occasion is not None else ()
+    from .dependencies.recording import snapshot, snapshot_here
+
+    # What is answered from now on belongs to the handling of the failure.
+    answers = snapshot(occasion) if occasion is not None else snapshot_here()
+    _events.append((time, signature, capsule, occasion, witnesses, answers))
     wake()
     return True
 

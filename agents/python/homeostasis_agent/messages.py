@@ -87,13 +87,18 @@ def traffic(routes, dropped):
 def event(raw, limit):
     """One failure as an encoded line, complete and redacted; None when it cannot be made small enough."""
     from . import credentials, redact, sources
+    from .dependencies import recording
 
-    when, signature, capsule, occasion, kept = raw
+    when, signature, capsule, occasion, kept, answers = raw
     missing = capsule["missing"]
     sources.complete(capsule["exceptions"])
     if occasion is not None:
         request = capsule["request"] = occasion.request(missing)
         request["credentials"] = credentials.described(request)
+        request["answers"] = recording.described(answers, "request.answers", missing)
+    elif capsule["call"] is not None:
+        capsule["call"]["answers"] = recording.described(answers, "call.answers", missing)
+    capsule["answers"] = recording.described_start(missing)
     capsule["process"].update(
         argv=argv(), cwd=_folder(), executable=_executable(), runtime=runtime(), frameworks=frameworks()
     )
@@ -105,7 +110,14 @@ def event(raw, limit):
     line = encoded(redact.event(capsule, witnesses, write))
     if len(line) > limit and witnesses:
         missing.append("witnesses: too large to send")
-        line = encoded(write(capsule, []))
+        witnesses = []
+        line = encoded(write(capsule, witnesses))
+    if len(line) > limit:
+        missing.append("answers: too large to send")
+        for part in (capsule, capsule["request"], capsule["call"]):
+            if part is not None:
+                part["answers"] = []
+        line = encoded(write(capsule, witnesses))
     return line if len(line) <= limit else None
 
 
@@ -151,9 +163,12 @@ def _witness(exchange):
     """A copy that may be redacted while the original stays for the next event."""
     from . import credentials
 
-    request, status, headers, recorded = exchange
+    from .dependencies.recording import described
+
+    request, status, headers, recorded, answers = exchange
     copied = dict(request, headers=[list(pair) for pair in request["headers"]], body=dict(request["body"]))
     copied["credentials"] = credentials.described(request)
+    copied["answers"] = described(answers, "answers", [])
     return {
         "request": copied,
         "response": {"status": status, "headers": [list(pair) for pair in headers], "body": recorded.described()},

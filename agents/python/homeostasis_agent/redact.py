@@ -174,6 +174,12 @@ def event(capsule, witnesses, write):
                     _named_values(frame[part], "%s.frames[%d].%s" % (place, number, part), work)
     if capsule["call"] is not None:
         _call(capsule["call"], work)
+    recorded = _answers(capsule, witnesses)
+    if recorded:
+        from . import redact_answers
+
+        for place, answers in recorded:
+            redact_answers.all_of(answers, place, work)
     for error in capsule["exceptions"]:
         error["message"] = work.scrub(error["message"])
         error["notes"] = [work.scrub(note) for note in error["notes"]]
@@ -188,12 +194,29 @@ def event(capsule, witnesses, write):
         messages.extend((witness["request"], witness["response"]))
     for message in messages:
         _known_in_body(message["body"], work)
+    if recorded:
+        # Bodies of answers are in base64, too.
+        work.met_bytes = True
     text = write(capsule, witnesses)
     # To look for secrets in the text is much cheaper than to visit all values again; bytes hide theirs in base64.
     if work.met_bytes or work.is_mentioned(text):
         _hide_everywhere(capsule, messages, work)
+        for _, answers in recorded:
+            redact_answers.hide_known(answers, work)
         text = write(capsule, witnesses)
     return text
+
+
+def _answers(capsule, witnesses):
+    """Answers of dependencies, wherever there are some, with their places."""
+    found = [("answers", capsule["answers"])]
+    if capsule["request"] is not None:
+        found.append(("request.answers", capsule["request"]["answers"]))
+    if capsule["call"] is not None:
+        found.append(("call.answers", capsule["call"]["answers"]))
+    for number, witness in enumerate(witnesses):
+        found.append(("witnesses[%d].request.answers" % number, witness["request"]["answers"]))
+    return [(place, answers) for place, answers in found if answers]
 
 
 def _arguments(arguments, work):

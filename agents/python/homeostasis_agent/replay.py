@@ -40,8 +40,11 @@ def install():
         import atexit
 
         from . import effects
+        from .dependencies import clock, replaying
 
         failures.recorder = _heard
+        replaying.load_start(_task.get("answers") or ())
+        clock.set_to(_task.get("time"))
         _hook_exit()
         effects.install()
         atexit.register(_leave)
@@ -134,6 +137,7 @@ def _at_exit():
 def _finish_process():
     """The program came to its end by itself: right for a process, too early for a service."""
     from . import effects
+    from .dependencies import replaying
 
     if _task.get("kind") == "process":
         exchange = {
@@ -142,6 +146,7 @@ def _finish_process():
             "body": _body(b""),
             "exceptions": _described(_uncaught),
             "effects": effects.take(),
+            "unanswered": replaying.take_unanswered(),
             "milliseconds": (perf_counter() - _started) * 1000.0,
         }
         _result.update(ready=True, exchanges=[exchange])
@@ -150,11 +155,16 @@ def _finish_process():
 
         error = _uncaught[-1]
         text = "".join(format_exception_only(type(error), error)).strip()
-        _result["error"] = "the program failed before it served: " + text[:2000]
+        _result["error"] = "the program failed before it served: " + text[:2000] + _vain(replaying)
         _result["exchanges"] = []
     elif _result["error"] is None:
         _result["error"] = "the program ended before it served a request"
     write()
+
+
+def _vain(replaying):
+    """What was asked in vain is mostly why."""
+    return "".join("; " + told for told in replaying.take_unanswered()[:3])
 
 
 _started = perf_counter()
@@ -243,6 +253,14 @@ def not_ready(reason):
     _result["error"] = reason
 
 
+def arrive(recorded):
+    """A recorded request or call is about to be played: it is its time, and its dependencies answer as they did."""
+    from .dependencies import clock, replaying
+
+    replaying.begin(recorded.get("answers") or ())
+    clock.set_to(recorded.get("time"))
+
+
 def begin():
     """One exchange begins: nothing of what came before belongs to it."""
     from . import effects
@@ -255,6 +273,7 @@ def begin():
 def exchange_of(began, status, headers, body, error):
     """One exchange has ended; add it to the result."""
     from . import effects
+    from .dependencies import replaying
 
     milliseconds = (perf_counter() - began) * 1000.0
     done = effects.take()
@@ -268,6 +287,7 @@ def exchange_of(began, status, headers, body, error):
             "body": _body(body),
             "exceptions": _described(errors),
             "effects": done,
+            "unanswered": replaying.take_unanswered(),
             "milliseconds": milliseconds,
         }
     )

@@ -5,7 +5,7 @@ from base64 import b64decode
 from urllib.parse import quote
 
 from . import credentials
-from .replay import LIFESPAN_SECONDS, begin, not_ready
+from .replay import LIFESPAN_SECONDS, arrive, begin, not_ready
 
 
 def play(application, requests, done):
@@ -76,6 +76,7 @@ async def play_within(application, requests, done):
 
 
 async def _exchange(application, request, state, done):
+    arrive(request)
     scope = scope_of(request, state)
     body = b64decode(request["body"]["data"])
     answer = {"status": None, "headers": []}

@@ -6,7 +6,7 @@ import types
 from base64 import b64decode
 
 from . import calls, values
-from .replay import begin
+from .replay import arrive, begin
 
 # What a script is loaded as, so that the part of it that does the work does not run.
 SCRIPT = "__homeostasis_script__"
@@ -14,6 +14,7 @@ SCRIPT = "__homeostasis_script__"
 
 def play(call, done):
     """One exchange: the call."""
+    arrive(call)
     function = _function(call)
     arguments = [made(value) for _, value in call["arguments"]]
     keywords = {name: made(value) for name, value in call["keywords"].items()}

@@ -6,7 +6,7 @@ from base64 import b64decode
 from urllib.parse import quote
 
 from . import credentials
-from .replay import begin
+from .replay import arrive, begin
 
 
 class _Errors(io.TextIOBase):
@@ -31,6 +31,7 @@ def play(application, requests, done):
 
 
 def _exchange(application, request, done):
+    arrive(request)
     environ = environ_of(request)
     answer = {"status": None, "headers": []}
     written = []

@@ -1,7 +1,7 @@
 """Counts requests by route and keeps a few recent successful exchanges of each route; it sends nothing itself."""
 
 from collections import deque
-from time import monotonic
+from time import time
 
 MAX_ROUTES = 500
 MAX_CACHED_PATHS = 4000
@@ -60,13 +60,12 @@ def find(method, path, readable=None):
     return cell
 
 
-def take_sample(cell):
+def take_sample(cell, now):
     """Claim this request as a sample: the first two of a route, then one a second over all routes.
 
     Callers ask the same question first, without the call, because nearly always the answer is no.
     """
     global next_sample
-    now = monotonic()
     if cell.samples >= FIRST_ATTEMPTS and now < next_sample:
         return False
     if cell.samples >= FIRST_ATTEMPTS:
@@ -101,6 +100,9 @@ def has_news():
 
 def take_news():
     """What was counted since the last call, as `routes` of the `traffic` message."""
+    global next_sample
+    # A clock that was set back must not keep samples from being taken.
+    next_sample = min(next_sample, time() + 1.0)
     news = []
     for cell in list(routes.values()):
         requests, failed = cell.requests, cell.failed

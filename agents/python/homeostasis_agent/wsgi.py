@@ -1,9 +1,9 @@
 """Records WSGI requests as they were received, and samples successful exchanges; which callables it is put around is decided elsewhere."""
 
-import sys
-from time import monotonic
+from time import time
 
 from . import channel, guard, traffic
+from .dependencies.recording import in_flight, snapshot, size_of
 from .failures import report
 from .requests import KEY, MAX_BODY, MAX_RESPONSE_BODY, Recorded
 from .traffic import FIRST_ATTEMPTS
@@ -13,8 +13,6 @@ _cells = traffic.cells
 
 def recording(original):
     """`original(self, environ, start_response)` with the recording around it; errors of the application go on as they are."""
-    global _recording_code
-
     def __call__(self, environ, start_response):
         if not guard.enabled or KEY in environ:
             return original(self, environ, start_response)
@@ -24,12 +22,14 @@ def recording(original):
             except KeyError:
                 path = environ.get("PATH_INFO", "")
                 cell = traffic.find(environ.get("REQUEST_METHOD", ""), path, _text(path))
-            environ[KEY] = occasion = Occasion(environ.copy(), cell)
+            began = time()
+            environ[KEY] = occasion = Occasion(environ.copy(), cell, began)
+            in_flight.set(occasion)
             if channel.unsettled:
                 channel.settle()
             if environ.get("CONTENT_LENGTH", "0") not in ("0", "") or "HTTP_TRANSFER_ENCODING" in environ:
                 occasion.tee = environ["wsgi.input"] = Tee(environ["wsgi.input"])
-            sampled = (cell.samples < FIRST_ATTEMPTS or monotonic() >= traffic.next_sample) and traffic.take_sample(cell)
+            sampled = (cell.samples < FIRST_ATTEMPTS or began >= traffic.next_sample) and traffic.take_sample(cell, began)
         except Exception:
             guard.failed("wsgi")
             return original(self, environ, start_response)
@@ -47,11 +47,7 @@ def recording(original):
             channel.wake()
         return result
 
-    _recording_code = __call__.__code__
     return __call__
-
-
-_recording_code = None
 
 
 def _call_application(entry, environ, start_response):
@@ -247,21 +243,23 @@ def _keep(occasion, answer, recorded):
     request = occasion.request(missing)
     if missing:
         return
-    exchange = (request, status, headers, recorded)
-    traffic.keep(occasion.cell, exchange, recorded.kept + len(request["body"]["data"]) + 1000)
+    answers = snapshot(occasion)
+    exchange = (request, status, headers, recorded, answers)
+    traffic.keep(occasion.cell, exchange, recorded.kept + len(request["body"]["data"]) + size_of(answers) + 1000)
 
 
 class Occasion:
     """One request as it was received: a copy of the environ before anyone changed it, and what is known since."""
 
-    __slots__ = ("received", "cell", "tee", "failed")
+    __slots__ = ("received", "cell", "began", "tee", "failed", "answers")
 
     protocol = "wsgi"
 
-    def __init__(self, received, cell):
+    def __init__(self, received, cell, began):
         self.received = received
         self.cell = cell
-        self.tee = None
+        self.began = began
+        self.tee = self.answers = None
         self.failed = False
 
     def path(self):
@@ -305,6 +303,7 @@ class Occasion:
             "headers": _headers(received),
             "client": _address(received.get("REMOTE_ADDR"), received.get("REMOTE_PORT")),
             "server": _address(received.get("SERVER_NAME"), received.get("SERVER_PORT")),
+            "time": self.began,
             "body": self._body(missing),
         }
 
@@ -382,17 +381,9 @@ def _address(host, port):
 
 
 def current_occasion():
-    """The occasion of the request that is being served further up on this stack."""
-    frame = sys._getframe(1)
-    depth = 0
-    while frame is not None and depth < 200:
-        if frame.f_code is _recording_code:
-            # Nested callables pass on the occasion of the outermost one.
-            occasion = frame.f_locals["environ"].get(KEY)
-            return occasion if type(occasion) is Occasion else None
-        frame = frame.f_back
-        depth += 1
-    return None
+    """The occasion of the request that this thread or task serves."""
+    occasion = in_flight.get()
+    return occasion if type(occasion) is Occasion else None
 
 
 def occasion_of_traceback(error):

@@ -32,9 +32,11 @@ def capsule(locals_=None, message="", query="", headers=(), body=b"", attributes
             "route": "GET /",
             "headers": [list(header) for header in headers],
             "credentials": [],
+            "answers": [],
             "body": {"data": base64.b64encode(body).decode(), "len": len(body), "truncated": False},
         },
         "call": None,
+        "answers": [],
         "redacted": [],
     }
 

@@ -16,7 +16,7 @@ def request(protocol, path="/orders/7", body=b'{"item": "pear", "quantity": 2}',
         "route": "", "http_version": "1.1", "headers": [["host", "shop"], ["content-type", "application/json"]],
         "client": ["127.0.0.1", 5000], "server": ["127.0.0.1", 8000],
         "body": {"data": base64.b64encode(body).decode(), "len": len(body), "truncated": False},
-        "credentials": [],
+        "time": 1763848800.25, "credentials": [], "answers": [],
     }
 
 

@@ -34,6 +34,13 @@ def vectors(prefix):
 SHARED = ("exceptions", "headers", "client", "server", "body")
 
 
+def variant(example):
+    """Questions to dependencies have the fields of their kind, and of whether they were answered."""
+    if not isinstance(example, dict) or "kind" not in example or not {"answer", "draws"} & set(example):
+        return None
+    return "answer", example["kind"], tuple(sorted(example.get("answer", ())))
+
+
 class Shape:
     """What some examples have in common: the fields of objects, the elements of lists, and the types of all else.
 
@@ -54,6 +61,9 @@ class Shape:
             self._part(("value", example["t"]))._learn_fields(example)
         elif isinstance(example, dict) and name in MAPS:
             self._learn_elements("map", example.values())
+        elif variant(example):
+            self.types.add("answer")
+            self._part(variant(example))._learn_fields(example)
         elif isinstance(example, dict):
             self._learn_fields(example)
         elif isinstance(example, list):
@@ -87,6 +97,8 @@ class Shape:
             if "value" not in self.types or known is None:
                 return ["%s: a value of kind %s is not expected" % (place, found["t"])]
             return known._differences_of_fields(found, place)
+        if variant(found):
+            return self._part(variant(found))._differences_of_fields(found, place)
         if isinstance(found, dict) and name in MAPS:
             return self._differences_of_elements("map", found.items(), place)
         if isinstance(found, dict):

@@ -49,6 +49,9 @@ pub struct Capsule {
     /// How to call the failing function again, outside a request.
     #[serde(default, deserialize_with = "nothing_when_malformed")]
     pub call: Option<Call>,
+    /// What dependencies answered before the first request, and what they said of themselves; as the agent told it.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub answers: Vec<serde_json::Value>,
     /// Where secrets were taken out.
     #[serde(default, deserialize_with = "null_as_default")]
     pub redacted: Vec<String>,
@@ -76,6 +79,9 @@ pub struct Call {
     pub arguments: Vec<(String, Value)>,
     /// Arguments by keyword.
     pub keywords: Map<Value>,
+    /// What dependencies answered last in its thread or task; as the agent told it.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub answers: Vec<serde_json::Value>,
 }
 
 /// Whether the failure happened while answering a request.
@@ -238,12 +244,18 @@ pub struct Request {
     /// Address and port.
     #[serde(default)]
     pub server: Option<(String, Option<u32>)>,
+    /// When it was received, in seconds since the epoch.
+    #[serde(default)]
+    pub time: Option<f64>,
     /// The body.
     #[serde(default, deserialize_with = "null_as_default")]
     pub body: Body,
     /// What its signed cookies and tokens say, to make others in the sandbox; kept as the agent told it.
     #[serde(default, deserialize_with = "null_as_default")]
     pub credentials: Vec<serde_json::Value>,
+    /// What dependencies answered while it was served; as the agent told it.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub answers: Vec<serde_json::Value>,
 }
 
 /// A request's or a response's body.

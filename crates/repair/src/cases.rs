@@ -310,6 +310,7 @@ fn capsule(
         }],
         request: raised.request.as_deref().map(|line| request(case, line)),
         call: None,
+        answers: Vec::new(),
         redacted: Vec::new(),
         missing: Vec::new(),
     }
@@ -337,5 +338,7 @@ fn request(case: &Case, line: &str) -> Request {
         server: None,
         body: Body::default(),
         credentials: Vec::new(),
+        answers: Vec::new(),
+        time: None,
     }
 }

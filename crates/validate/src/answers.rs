@@ -45,6 +45,11 @@ pub(crate) fn difference(
     old_again: Option<&Exchange>,
     new: &Exchange,
 ) -> Option<String> {
+    if let Some(question) = new.unanswered.first()
+        && old.unanswered.is_empty()
+    {
+        return Some(format!("it asks something else of its dependencies ({question})"));
+    }
     if !new.exceptions.is_empty() && old.exceptions.is_empty() {
         return Some(told(new));
     }
@@ -124,6 +129,7 @@ pub(crate) mod tests {
             },
             exceptions: Vec::new(),
             effects: Vec::new(),
+            unanswered: Vec::new(),
             milliseconds: 1.0,
         }
     }

@@ -32,6 +32,8 @@ pub struct Context {
     pub suite: Option<Suite>,
     /// What runs may use.
     pub limits: TrialLimits,
+    /// Databases in files (SQLite) answer as was recorded, instead of being read as they are now.
+    pub recorded_files: bool,
     /// The binary that becomes the sandbox's helper.
     pub launcher: PathBuf,
 }

@@ -56,6 +56,8 @@ fn normal(effect: &Effect) -> Option<String> {
     match effect.kind.as_str() {
         "sql" => statement(&effect.text),
         "file" => file(&effect.text),
+        "http" => changing_request(&effect.text),
+        "redis" => changing_command(&effect.text),
         "connect" => Some(format!("connection to {}", effect.text)),
         "process" => {
             let program = effect.text.split_whitespace().next()?;
@@ -63,6 +65,41 @@ fn normal(effect: &Effect) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Method and address without the query, of a request to another service that may change something there.
+fn changing_request(text: &str) -> Option<String> {
+    let (method, url) = text.split_once(' ')?;
+    let reads = ["GET", "HEAD", "OPTIONS"].contains(&method);
+    let address = url.split(['?', '#']).next().unwrap_or(url);
+    let (scheme, path) = address.split_once("://").unwrap_or(("", address));
+    (!reads).then(|| format!("{method} {scheme}://{}", without_numbers(path)))
+}
+
+/// Command and key of what Redis is told to change.
+fn changing_command(text: &str) -> Option<String> {
+    let mut words = text.split_whitespace();
+    let command = words.next()?.to_uppercase();
+    let reads = [
+        "GET", "MGET", "HGET", "HGETALL", "HMGET", "HKEYS", "HVALS", "HLEN", "HEXISTS", "EXISTS", "TTL", "PTTL", "TYPE",
+        "KEYS", "SCAN", "SSCAN", "HSCAN", "ZSCAN", "LRANGE", "LLEN", "LINDEX", "SMEMBERS", "SISMEMBER", "SCARD", "ZRANGE",
+        "ZSCORE", "ZCARD", "ZCOUNT", "ZRANGEBYSCORE", "ZREVRANGE", "STRLEN", "PING", "INFO", "XRANGE", "XLEN",
+        "GETRANGE", "MULTI", "EXEC", "WATCH", "UNWATCH", "DISCARD", "SELECT", "HELLO", "CLIENT", "AUTH",
+    ];
+    let key = words.next().map(without_numbers).unwrap_or_default();
+    (!reads.contains(&command.as_str())).then(|| format!("{command} {key}").trim().to_string())
+}
+
+/// Where a part between slashes or colons holds a digit, it may be another one in each request.
+fn without_numbers(text: &str) -> String {
+    let general = |part: &str| match part.contains(|c: char| c.is_ascii_digit()) {
+        true => "*".to_string(),
+        false => part.to_string(),
+    };
+    text.split('/')
+        .map(|part| part.split(':').map(general).collect::<Vec<_>>().join(":"))
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 /// Verb and table of a statement that writes.

@@ -83,7 +83,10 @@ pub(crate) async fn replay(
     let input = ReplayInput {
         schema: 1,
         kind,
+        time: requests.first().and_then(|request| request.time),
         requests,
+        answers: context.capsule.answers.clone(),
+        recorded_files: context.recorded_files,
         call: match kind {
             ReplayKind::Call => context.capsule.call.clone(),
             ReplayKind::Request | ReplayKind::Process => None,

@@ -27,7 +27,11 @@ where
     F: Future<Output = R> + Send,
     R: Borrow<SuiteResult>,
 {
-    let mut attempt = Attempt::new(context, candidate, recording);
+    let context = Context {
+        recorded_files: recording.recorded_files,
+        ..context.clone()
+    };
+    let mut attempt = Attempt::new(&context, candidate, recording);
     attempt.run(suite).await;
     Trial {
         candidate: Some(candidate.id.clone()),

@@ -16,6 +16,15 @@ pub struct ReplayInput {
     /// For `call`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<Call>,
+    /// What dependencies answered before the first request, and what they said of themselves.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub answers: Vec<serde_json::Value>,
+    /// Databases in files (SQLite) answer as was recorded; otherwise they are read as they are in the sandbox.
+    #[serde(default)]
+    pub recorded_files: bool,
+    /// When the program is to believe it was started, in seconds since the epoch.
+    #[serde(default)]
+    pub time: Option<f64>,
 }
 
 /// What kind of replay.
@@ -63,6 +72,9 @@ pub struct Exchange {
     /// What it did to the world, in order.
     #[serde(default, deserialize_with = "null_as_default")]
     pub effects: Vec<Effect>,
+    /// What it asked dependencies and nobody had recorded an answer to.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub unanswered: Vec<String>,
     /// How long it took.
     #[serde(default, deserialize_with = "null_as_default")]
     pub milliseconds: f64,
@@ -71,8 +83,8 @@ pub struct Exchange {
 /// One thing done to the world.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
-    /// `sql`, `file`, `connect` or `process`.
+    /// `sql`, `http`, `redis`, `file`, `connect` or `process`.
     pub kind: String,
-    /// The statement, the path, the address or the command.
+    /// The statement, the method and address, the path, or the command.
     pub text: String,
 }

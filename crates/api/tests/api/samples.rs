@@ -56,6 +56,7 @@ pub(crate) fn event(id: &str, fingerprint: &str) -> Event {
             }],
             request: None,
             call: None,
+            answers: Vec::new(),
             redacted: Vec::new(),
             missing: Vec::new(),
         },

@@ -27,7 +27,8 @@ pub(crate) async fn perform(
 ) -> Result<HealEvent, Failure> {
     let event = super::source(inner, state).await?;
     let capsule = prove::reproduced_capsule(inner, heal, event.clone()).await?;
-    let (context, snapshot) = prove::context(inner, heal, event).await?;
+    let (mut context, snapshot) = prove::context(inner, heal, event).await?;
+    prove::as_reproduced(inner, heal, &mut context).await;
     let diagnosis = diagnose::run(inner, snapshot.tree.clone(), capsule.clone()).await?;
     let (root, tree, of) = (
         inner.config.root.clone(),

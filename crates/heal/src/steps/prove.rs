@@ -63,6 +63,12 @@ pub(crate) async fn reproduce(
     })
 }
 
+/// What the unpatched program showed in the sandbox decides how databases in files are to answer there.
+pub(crate) async fn as_reproduced(inner: &Inner, heal: &HealId, context: &mut Context) {
+    let measured = remembered(inner, heal, context).await;
+    context.recorded_files = measured.baseline.recording.recorded_files;
+}
+
 pub(crate) async fn try_candidate(
     inner: &Arc<Inner>,
     heal: &HealId,
@@ -284,6 +290,7 @@ pub(crate) async fn context(
         fingerprint_of: Arc::new(homeostasis_ingest::group::fingerprint),
         witnesses: witnesses(inner, &event),
         capsule: event.capsule,
+        recorded_files: false,
         limits: config
             .tests_time
             .map_or_else(TrialLimits::default, TrialLimits::with_suite_of),

@@ -61,6 +61,7 @@ fn capsule() -> Capsule {
         }],
         request: Some(request()),
         call: None,
+        answers: Vec::new(),
         redacted: Vec::new(),
         missing: Vec::new(),
     }
@@ -100,6 +101,8 @@ fn request() -> Request {
         server: None,
         body: Default::default(),
         credentials: Vec::new(),
+        answers: Vec::new(),
+        time: None,
     }
 }
 

@@ -47,6 +47,13 @@ pub(crate) fn check(
         Ok(exchange) if same(context, &exchange) => {
             Found::passed(format!("the unpatched program {} again", told(&exchange)))
         }
+        Ok(exchange) if !exchange.unanswered.is_empty() => Found::inconclusive(format!(
+            "the failure could not be run again as it was: it {} when a question was not answered ({})",
+            told(&exchange),
+            exchange.unanswered.join("; ")
+        ))
+        .with("unanswered", exchange.unanswered.clone())
+        .with("missing", context.capsule.missing.clone()),
         Ok(exchange) => Found::failed(
             "reproduces.differs",
             format!(

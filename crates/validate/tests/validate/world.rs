@@ -148,6 +148,7 @@ impl World {
                 agent_path: agent.canonicalize().unwrap(),
             },
             tree: tree.path().to_path_buf(),
+            recorded_files: false,
             fingerprint: fingerprint(&capsule),
             fingerprint_of: Arc::new(fingerprint),
             capsule,
@@ -284,6 +285,8 @@ pub(crate) fn get(path: &str, query: &str) -> Request {
         server: Some(("127.0.0.1".into(), Some(8765))),
         body: Body::default(),
         credentials: Vec::new(),
+        answers: Vec::new(),
+        time: None,
     }
 }
 
@@ -339,6 +342,7 @@ fn capsule(request: Option<Request>, exception: &str, function: &str) -> Capsule
         }],
         request,
         call: None,
+        answers: Vec::new(),
         redacted: Vec::new(),
         missing: Vec::new(),
     }

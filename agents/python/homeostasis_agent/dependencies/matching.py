@@ -1,0 +1,89 @@
+"""Says whether a question that is asked in a replay is the one that was recorded; it knows no kind of dependency."""
+
+import re
+
+from ..redact import mask
+
+# How sure it is that two questions are the same. Answers are given for the surest first.
+NOT = 0
+# The same statement that writes, with other values: what comes back is how many rows there were.
+WRITES = 1
+# The same but for secrets that were masked, and for the time.
+MASKED = 2
+SAME = 3
+
+# Clocks are set back in a replay, but go on from there.
+SECONDS_APART = 300
+
+_times = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
+
+
+def texts(recorded, asked):
+    """Are these the same text, but for what was masked in the recorded one and for points in time?"""
+    if recorded == asked:
+        return SAME
+    recorded, asked = _times.sub("<time>", recorded), _times.sub("<time>", asked)
+    if recorded == asked or (len(recorded) == len(asked) and _is_masked(recorded, asked)):
+        return MASKED
+    return NOT
+
+
+def _is_masked(recorded, asked):
+    masked = mask(asked)
+    return len(masked) == len(recorded) and all(
+        one in (plain, hidden) for one, plain, hidden in zip(recorded, asked, masked)
+    )
+
+
+def values(recorded, asked):
+    """The same for values of the protocol."""
+    if recorded == asked:
+        return SAME
+    kind = recorded.get("t")
+    if kind == "redacted":
+        return MASKED if recorded["kind"] == asked.get("t") or asked.get("t") == "redacted" else NOT
+    if kind != asked.get("t"):
+        return NOT
+    if kind == "str":
+        return texts(recorded["v"], asked["v"])
+    if kind == "bytes":
+        from base64 import b64decode
+
+        return texts(b64decode(recorded["v"]).decode("latin-1"), b64decode(asked["v"]).decode("latin-1"))
+    if kind == "other" and recorded["class"] == asked["class"]:
+        return _others(recorded, asked)
+    if kind == "float":
+        # A point in time as a number of seconds.
+        one, other = float(recorded["v"]), float(asked["v"])
+        return MASKED if one > 1e9 and abs(one - other) < SECONDS_APART else NOT
+    if kind == "object" and recorded["class"] == asked["class"] and recorded["fields"].keys() == asked["fields"].keys():
+        return min((values(recorded["fields"][name], asked["fields"][name]) for name in asked["fields"]), default=SAME)
+    if kind in ("list", "tuple", "dict", "set", "frozenset"):
+        return sequences(recorded["items"], asked["items"])
+    return NOT
+
+
+def sequences(recorded, asked):
+    """The same for lists of values, or of pairs of values."""
+    if len(recorded) != len(asked):
+        return NOT
+    surest = SAME
+    for one, other in zip(recorded, asked):
+        surest = min(surest, sequences(one, other) if type(one) is list else values(one, other))
+        if surest == NOT:
+            break
+    return surest
+
+
+def _others(recorded, asked):
+    if recorded["class"] not in ("datetime.datetime", "datetime.date", "datetime.time"):
+        return texts(recorded["text"], asked["text"])
+    if recorded["class"] == "datetime.datetime":
+        from datetime import datetime
+
+        try:
+            apart = datetime.fromisoformat(recorded["text"]) - datetime.fromisoformat(asked["text"])
+        except (ValueError, TypeError):
+            return NOT
+        return MASKED if abs(apart.total_seconds()) < SECONDS_APART else NOT
+    return NOT

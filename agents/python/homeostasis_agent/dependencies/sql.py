@@ -1,0 +1,182 @@
+"""The form of questions to SQL databases and of their answers; the libraries that ask them are in `sql_*`.
+
+A question while recording is `(driver, server, statement, parameters)`: the name of the library, whom it is connected
+to as text, the statement as text, and its parameters as the program gave them (None, a sequence or a dictionary; for
+many executions a list of those in a `Many`). A result is a `Result`, or the exception that was raised.
+"""
+
+import re
+
+from .. import calls, values
+from . import errors, matching
+
+MAX_TOLD = 200
+MAX_ROWS = 2000
+# Estimates, for the limits of recording.
+CELL = 40
+
+_lasting = {}
+# Questions about the server itself, its types and its catalogue, and settings of a connection.
+_about_server = re.compile(
+    r"(?is)^\s*(?:show\s|set\s|select\s+(?:pg_catalog\.)?(?:version|current_schema|current_database|current_setting|pg_backend_pid)\s*\("
+    r"|select\s+@@|select\s+version\s*\(|select\s+cast\(|select\s+database\s*\(|discard\s|pragma\s)|\bpg_type\b|\bpg_catalog\.pg_|\binformation_schema\b"
+)
+_reads = re.compile(r"(?i)^[\s(]*(?:select|with|show|pragma|values|table|explain|describe|desc)\b")
+_writing_with = re.compile(r"(?i)\b(?:insert|update|delete|merge)\b")
+_space = re.compile(r"\s+")
+
+
+class Many(list):
+    """Parameters of one statement that is executed many times."""
+
+
+class Result:
+    """What a statement brought: `columns` pairs of name and type code, or None; `rows` sequences of values, filled while they are fetched.
+
+    `complete` becomes True when all rows were fetched, and `status` is the server's own word where the library tells it.
+    """
+
+    __slots__ = ("columns", "rows", "count", "id", "status", "complete")
+
+    def __init__(self, columns=None, count=-1, id=None, status=None):
+        self.columns = columns
+        self.rows = []
+        self.count = count
+        self.id = id
+        self.status = status
+        self.complete = columns is None
+
+
+def is_lasting(statement):
+    """Is this a question about the server, to be remembered as long as the process lives?"""
+    known = _lasting.get(statement)
+    if known is None:
+        if len(_lasting) > 2000:
+            _lasting.clear()
+        known = _lasting[statement] = isinstance(statement, str) and _about_server.search(statement[:2000]) is not None
+    return known
+
+
+def reads(statement):
+    """Does the statement change nothing?"""
+    if _reads.match(statement) is None:
+        return False
+    return not statement.lstrip(" (\n\t")[:4].lower() == "with" or _writing_with.search(statement) is None
+
+
+def described_question(question):
+    driver, server, statement, parameters = question
+    return {
+        "driver": driver,
+        "server": server,
+        "statement": statement if isinstance(statement, str) else repr(statement),
+        "parameters": described_parameters(parameters),
+    }
+
+
+def described_parameters(parameters):
+    many = type(parameters) is Many
+    budget = values.Budget(calls.MAX_VALUES)
+    if isinstance(parameters, list):
+        parameters = list(parameters)
+    elif isinstance(parameters, tuple):
+        parameters = tuple(parameters)
+    elif isinstance(parameters, dict):
+        parameters = dict(parameters)
+    if many:
+        return {"t": "list", "items": [_parameter(one, budget) for one in parameters], "len": len(parameters)}
+    return _parameter(parameters, budget)
+
+
+def _parameter(value, budget):
+    """A parameter as a value; what cannot be kept faithfully is at least told apart by its class."""
+    if type(value) in (list, tuple):
+        items = [_parameter(item, budget) for item in value]
+        return {"t": type(value).__name__, "items": items, "len": len(items)}
+    if type(value) is dict:
+        items = [[_parameter(name, budget), _parameter(item, budget)] for name, item in value.items()]
+        return {"t": "dict", "items": items, "len": len(items)}
+    try:
+        return calls.faithful(value, budget)
+    except calls.Unfaithful:
+        return {"t": "cut", "class": values.class_name(type(value))}
+
+
+def described_answer(question, result):
+    if isinstance(result, BaseException):
+        return {"error": errors.described(result)}
+    budget = values.Budget(calls.MAX_VALUES)
+    rows = [
+        {"t": "tuple", "items": [calls.faithful(cell, budget) for cell in row], "len": len(row)} for row in result.rows
+    ]
+    return {
+        "columns": None if result.columns is None else [_column(column) for column in result.columns],
+        "rows": rows,
+        "complete": result.complete,
+        "count": result.count,
+        "id": None if result.id is None else calls.faithful(result.id, budget),
+        "status": result.status,
+    }
+
+
+def _column(column):
+    """Name and type code; codes are numbers or classes of the library."""
+    name, code = column
+    return [str(name), code if type(code) is int else None]
+
+
+def rows_of(answer):
+    """The rows of a recorded answer as tuples of values."""
+    from ..replay_calls import made
+
+    return [made(row) for row in answer["rows"]]
+
+
+def heading(question):
+    return question["driver"], _space.sub(" ", question["statement"]).strip()[:40]
+
+
+def alike(recorded, asked):
+    statements = matching.texts(
+        _space.sub(" ", recorded["statement"]).strip(), _space.sub(" ", asked["statement"]).strip()
+    )
+    if statements == matching.NOT:
+        return matching.NOT
+    parameters = matching.values(recorded["parameters"], asked["parameters"])
+    if parameters == matching.NOT:
+        answer = recorded["answer"]
+        returns_rows = answer.get("columns") is not None or "unknown" in answer
+        if returns_rows or "error" in answer or reads(asked["statement"]):
+            return matching.NOT
+        return matching.WRITES
+    return min(statements, parameters)
+
+
+def is_repeatable(question):
+    return reads(question["statement"])
+
+
+def told(question):
+    return "%s %s" % (question["driver"], _space.sub(" ", question["statement"]).strip()[:MAX_TOLD])
+
+
+def effect(question):
+    """The statement with its values in it, as far as they are plain."""
+    text = question["statement"]
+    parameters = question["parameters"]
+    if parameters["t"] not in ("none", "cut"):
+        text += " -- " + ", ".join(_plain(value) for value in _each(parameters))[:2000]
+    return "sql", text
+
+
+def _each(parameters):
+    if parameters["t"] == "dict":
+        return [value for _, value in parameters["items"]]
+    return parameters["items"] if "items" in parameters else [parameters]
+
+
+def _plain(value):
+    if "items" in value:
+        return "(%s)" % ", ".join(_plain(item) for item in value["items"] if type(item) is dict)
+    shown = value.get("v", value.get("text"))
+    return repr(shown) if shown is not None else value["t"]
