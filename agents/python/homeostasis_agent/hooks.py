@@ -17,6 +17,9 @@ _waiting = {
     "gunicorn.glogging": ("hooks_gunicorn", "patch_logger"),
     "werkzeug.serving": ("hooks_werkzeug", "patch"),
     "uvicorn.config": ("hooks_uvicorn", "patch"),
+    # Dependencies.
+    "random": ("dependencies.randomness", "record_random"),
+    "uuid": ("dependencies.randomness", "record_uuid"),
 }
 
 _replaying = {
@@ -40,6 +43,9 @@ _replaying = {
     "jwt.api_jwt": ("credentials", "patch_pyjwt"),
     "jose.jwt": ("credentials", "patch_jose"),
     "flask_wtf.csrf": ("credentials", "patch_flask_wtf"),
+    # Dependencies.
+    "random": ("dependencies.randomness", "replay_random"),
+    "uuid": ("dependencies.randomness", "replay_uuid"),
 }
 
 _patches = {}

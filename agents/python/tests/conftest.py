@@ -13,10 +13,13 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-AGENT = str(Path(__file__).resolve().parent.parent)
+
+from running import AGENT, environment  # noqa: E402
+
 sys.path.insert(0, AGENT)
 
 from peer import Peer  # noqa: E402
+from reproducing import reproduce  # noqa: E402, F401
 
 FLASK_COMMAND = ("gunicorn", "-w", "2", "-b", "127.0.0.1:PORT", "shop:app")
 FASTAPI_COMMAND = ("uvicorn", "--port", "PORT", "api:app")
@@ -27,14 +30,6 @@ PROGRAMS = Path(__file__).resolve().parent / "programs"
 def peer(tmp_path):
     with Peer(tmp_path / "socket") as peer:
         yield peer
-
-
-def environment(folder, socket_path, **more):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HOMEOSTASIS_", "PYTHON"))}
-    kept.update(PYTHONPATH=AGENT, HOMEOSTASIS_ROOT=str(folder), PYTHONUNBUFFERED="1", **more)
-    if socket_path:
-        kept["HOMEOSTASIS_SOCKET"] = str(socket_path)
-    return kept
 
 
 @pytest.fixture
