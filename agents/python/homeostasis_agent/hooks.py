@@ -20,6 +20,8 @@ _waiting = {
     # Dependencies.
     "random": ("dependencies.randomness", "record_random"),
     "uuid": ("dependencies.randomness", "record_uuid"),
+    "psycopg2.extensions": ("dependencies.sql_psycopg2", "record_extensions"),
+    "psycopg2": ("dependencies.sql_psycopg2", "use_connection"),
 }
 
 _replaying = {
@@ -46,6 +48,8 @@ _replaying = {
     # Dependencies.
     "random": ("dependencies.randomness", "replay_random"),
     "uuid": ("dependencies.randomness", "replay_uuid"),
+    "psycopg2.extensions": ("dependencies.sql_psycopg2", "replay_extensions"),
+    "psycopg2": ("dependencies.sql_psycopg2", "use_connection"),
 }
 
 _patches = {}

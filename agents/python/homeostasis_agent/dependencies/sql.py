@@ -19,7 +19,7 @@ _lasting = {}
 # Questions about the server itself, its types and its catalogue, and settings of a connection.
 _about_server = re.compile(
     r"(?is)^\s*(?:show\s|set\s|select\s+(?:pg_catalog\.)?(?:version|current_schema|current_database|current_setting|pg_backend_pid)\s*\("
-    r"|select\s+@@|select\s+version\s*\(|select\s+cast\(|select\s+database\s*\(|discard\s|pragma\s)|\bpg_type\b|\bpg_catalog\.pg_|\binformation_schema\b"
+    r"|select\s+1\s*(?:;|$)|select\s+@@|select\s+version\s*\(|select\s+cast\(|select\s+database\s*\(|discard\s|pragma\s)|\bpg_type\b|\bpg_catalog\.pg_|\binformation_schema\b"
 )
 _reads = re.compile(r"(?i)^[\s(]*(?:select|with|show|pragma|values|table|explain|describe|desc)\b")
 _writing_with = re.compile(r"(?i)\b(?:insert|update|delete|merge)\b")
@@ -96,6 +96,10 @@ def _parameter(value, budget):
     if type(value) is dict:
         items = [[_parameter(name, budget), _parameter(item, budget)] for name, item in value.items()]
         return {"t": "dict", "items": items, "len": len(items)}
+    if type(value).__module__.startswith("psycopg"):
+        from . import postgres
+
+        value = postgres.unwrapped(value)
     try:
         return calls.faithful(value, budget)
     except calls.Unfaithful:
@@ -104,7 +108,7 @@ def _parameter(value, budget):
 
 def described_answer(question, result):
     if isinstance(result, BaseException):
-        return {"error": errors.described(result)}
+        return {"error": _refusal(question[0], result)}
     budget = values.Budget(calls.MAX_VALUES)
     rows = [
         {"t": "tuple", "items": [calls.faithful(cell, budget) for cell in row], "len": len(row)} for row in result.rows
@@ -117,6 +121,15 @@ def described_answer(question, result):
         "id": None if result.id is None else calls.faithful(result.id, budget),
         "status": result.status,
     }
+
+
+def _refusal(driver, error):
+    described = errors.described(error)
+    if driver in ("psycopg2", "psycopg"):
+        from . import postgres
+
+        described["diagnosis"] = postgres.diagnosis(error)
+    return described
 
 
 def _column(column):
@@ -149,11 +162,13 @@ def alike(recorded, asked):
         if returns_rows or "error" in answer or reads(asked["statement"]):
             return matching.NOT
         return matching.WRITES
+    if recorded["server"] != asked["server"]:
+        return min(statements, parameters, matching.MASKED)
     return min(statements, parameters)
 
 
 def is_repeatable(question):
-    return reads(question["statement"])
+    return reads(question["statement"]) or is_lasting(question["statement"])
 
 
 def told(question):
