@@ -15,6 +15,12 @@ CONNECT = "CONNECT TO "
 PARAMETERS = "SHOW PARAMETERS OF THE SERVER"
 AFTER = " AFTER A STATEMENT"
 
+# The column that copied data are kept in.
+DATA = "data"
+BINARY_DATA = "binary data"
+# Beside it, how many columns are in the data.
+WIDTH = "width"
+
 # What a server tells of itself when a connection begins.
 REPORTED = (
     "server_version", "server_encoding", "client_encoding", "application_name", "is_superuser", "session_authorization",
@@ -222,22 +228,29 @@ def question(driver, server, statement, parameters):
     return described
 
 
-def refused_connection(driver, server):
-    """The recorded error of a connection that was refused, made again; None when none was recorded."""
-    answer = replaying.recorded(question(driver, server, CONNECT + server, None))
-    return made_error(answer) if answer is not None else None
+_refused = {}
+
+
+def parameters_of_server(driver, server):
+    """What the server said of itself; raises what connecting raised where that was recorded, and Unanswered where neither was."""
+    refusal = replaying.recorded(question(driver, server, CONNECT + server, None))
+    if refusal is not None:
+        _refused[driver, server] = refusal
+        raise made_error(refusal)
+    told = question(driver, server, PARAMETERS, None)
+    answer = replaying.recorded(told)
+    if answer is None and (driver, server) in _refused:
+        # It never came up.
+        raise made_error(_refused[driver, server])
+    if answer is None:
+        answer = replaying.look_up(told)
+    return {name: value for name, value in sql.rows_of(answer) if value is not None}
 
 
 def made_error(answer):
     from .errors import made
 
     return made(answer["error"])
-
-
-def parameters_of_server(driver, server):
-    """What the server said of itself; raises Unanswered when that was not recorded."""
-    answer = replaying.look_up(question(driver, server, PARAMETERS, None))
-    return {name: value for name, value in sql.rows_of(answer) if value is not None}
 
 
 def note_failed_end(driver, server, command, last, error):

@@ -33,10 +33,10 @@ _count = 0
 class Told:
     """An answer that the next statement gets. Of many executions of one statement the first gets all, the others nothing."""
 
-    def __init__(self, statement, answer, many=False):
+    def __init__(self, statement, answer, executions):
         self.statement = statement
         self.answer = answer
-        self.many = many
+        self.executions = executions
         self.used = False
 
 
@@ -78,13 +78,13 @@ class StandIn:
         self.listener.listen(4)
         _start_thread(self._accept)
 
-    def tell(self, statement, answer, many=False):
-        """The program's next statement has this answer."""
-        self.told = [Told(statement, answer, many)]
+    def tell(self, statement, answer, executions=1):
+        """The program's next statement, or so many executions of it, have this answer."""
+        self.told = [Told(statement, answer, executions)]
 
-    def also_tell(self, statement, answer, many=False):
+    def also_tell(self, statement, answer, executions=1):
         """The same in a pipeline, where answers wait for their turn."""
-        self.told.append(Told(statement, answer, many))
+        self.told.append(Told(statement, answer, executions))
 
     def forget(self):
         """What was told and not asked for is forgotten."""
@@ -204,6 +204,7 @@ class Session:
             self._ready()
             return
         if self.skipping:
+            self._skip(kind, body)
             return
         try:
             if kind == b"Q":
@@ -219,6 +220,22 @@ class Session:
             self.skipping = kind != b"Q"
         if kind == b"Q":
             self._ready()
+
+    def _skip(self, kind, body):
+        """After a refusal in a pipeline nothing is done until it ends, and what was told of it is not needed any more."""
+        if kind == b"P":
+            name, text = body.split(b"\0", 2)[:2]
+            self.statements[name] = text.decode("utf-8", "replace")
+        elif kind == b"B":
+            name, statement = body.split(b"\0", 2)[:2]
+            self.portals[name] = (self.statements.get(statement, ""), 0)
+        elif kind == b"E":
+            portal = self.portals.get(body.split(b"\0", 1)[0])
+            if type(portal) is tuple and self.server.told and (_own.match(portal[0]) is None or self._is_told_of(portal[0])):
+                try:
+                    self._take(self.server.told, portal[0])
+                except (Refusal, Ended):
+                    pass
 
     def _refuse(self, fields):
         if self.status == b"T":
@@ -250,6 +267,8 @@ class Session:
         """The portal of this name, whose statement now needs its answer."""
         portal = self.portals.get(name)
         if type(portal) is tuple:
+            # Where it is refused there is no portal.
+            self.portals[name] = None
             portal = self.portals[name] = self._portal(*portal)
         if portal is None:
             raise Refusal(_refused("34000", 'cursor "%s" does not exist' % name.decode()))
@@ -282,7 +301,7 @@ class Session:
         own = _own.match(statement)
         self.ending = own is not None and own.group(1).upper() in ("COMMIT", "END")
         if told and (own is None or self._is_told_of(statement)):
-            return Portal(statement, self._take(told), format)
+            return Portal(statement, self._take(told, statement), format)
         if own is not None:
             return self._own(statement, own.group(1).upper(), format)
         if not statement.strip(" ;\n\t"):
@@ -291,7 +310,7 @@ class Session:
             answer = self.server.ask(statement)
         except Exception as error:
             raise Refusal(_unanswered(str(error)))
-        return Portal(statement, _checked(answer), format)
+        return Portal(statement, _checked(answer, statement), format)
 
     def _is_told_of(self, statement):
         """Is the told answer meant for this statement, which libraries send on their own account as well?"""
@@ -299,18 +318,21 @@ class Session:
         # A cursor on the server is declared for the program's statement.
         return first == "DECLARE" or self.server.told[0].statement.lstrip().upper().startswith(first)
 
-    def _take(self, told):
+    def _take(self, told, statement):
         first = told[0]
         answer = first.answer
-        if not first.many:
+        first.executions -= 1
+        if first.executions == 0:
             del told[0]
-        elif "error" not in answer:
-            # All there was comes at the first time.
-            count = 0 if first.used else answer["count"]
-            rows = () if first.used else answer["rows"]
-            first.used = True
-            return dict(answer, rows=rows, count=count, complete=True, status=_with_count(answer.get("status"), count))
-        return _checked(answer)
+        if "error" in answer:
+            return _checked(answer, statement)
+        if not first.used and first.executions == 0:
+            return answer
+        # All there was comes at the first time.
+        count = 0 if first.used else answer["count"]
+        rows = () if first.used else answer["rows"]
+        first.used = True
+        return dict(answer, rows=rows, count=count, complete=True, status=_with_count(answer.get("status"), count))
 
     def _own(self, statement, command, format):
         """What libraries send on their own account."""
@@ -373,7 +395,8 @@ class Session:
             status = "DECLARE CURSOR"
         elif _is_copy(statement):
             self._copy(statement, answer)
-            status = "COPY %d" % answer["count"] if answer["count"] >= 0 else status
+            if answer["count"] >= 0:
+                status = "COPY %d" % answer["count"]
         elif answer.get("columns") is not None:
             rows = self._rows(portal)
             if not answer.get("complete") and not status.startswith("FETCH"):
@@ -399,7 +422,10 @@ class Session:
     def _copy(self, statement, answer):
         """The data of a copy go by, or are what was recorded."""
         if _copies_out(statement):
-            self._send(b"H", struct.pack("!bh", 0, 0))
+            columns = answer["columns"] or [[postgres.DATA, 17]]
+            binary = columns[0][0] == postgres.BINARY_DATA
+            width = columns[1][1] if len(columns) > 1 else 0
+            self._send(b"H", struct.pack("!bh", binary, width) + struct.pack("!h", binary) * width)
             for (data,) in sql.rows_of(answer):
                 self._send(b"d", data)
             self._send(b"c")
@@ -411,7 +437,9 @@ class Session:
             if kind == b"f":
                 raise Refusal(_refused("57014", "COPY from stdin failed"))
             if kind == b"c":
-                return
+                break
+        if "error" in answer:
+            raise Refusal(_fields(answer["error"]["diagnosis"]))
 
     def _report(self, name, value):
         for known in postgres.REPORTED:
@@ -468,14 +496,21 @@ def _with_count(status, count):
     return re.sub(r"\d+$", str(max(count, 0)), status) if status else status
 
 
-def _checked(answer):
+def _checked(answer, statement):
     """The answer, unless it is a refusal or the end of the connection."""
     if "error" not in answer:
         return answer
     diagnosis = answer["error"].get("diagnosis")
     if not diagnosis:
         raise Ended
-    raise Refusal({postgres.DIAGNOSIS[name]: text for name, text in diagnosis.items()})
+    if _is_copy(statement) and diagnosis.get("context", "").startswith("COPY "):
+        # It was refused when the data had come.
+        return answer
+    raise Refusal(_fields(diagnosis))
+
+
+def _fields(diagnosis):
+    return {postgres.DIAGNOSIS[name]: text for name, text in diagnosis.items()}
 
 
 def _refused(state, message):

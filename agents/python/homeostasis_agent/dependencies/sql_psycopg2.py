@@ -315,7 +315,7 @@ def _note_copied_out(cursor, data):
     _note(cursor, cursor.query or b"COPY", None)
     answer = cursor._homeostasis_answer
     if answer is not None:
-        answer.result.description = (("data", 17),)
+        answer.result.description = ((postgres.DATA, 17),)
         answer.result.keep(answer, [(part.encode() if type(part) is str else bytes(part),) for part in data])
         answer.result.complete = True
 
@@ -425,13 +425,10 @@ def _operational_error(reason):
 
 
 def _stand_in(module, server):
-    """A server for a new connection; raises what connecting raised when that was recorded."""
+    """A server for a new connection; raises what connecting raised, where that was recorded."""
     from .postgres_stand_in import StandIn
     from .replaying import Unanswered, ask
 
-    error = postgres.refused_connection(DRIVER, server)
-    if error is not None:
-        raise error
     try:
         parameters = postgres.parameters_of_server(DRIVER, server)
     except Unanswered as reason:
@@ -449,10 +446,10 @@ def _replay_end(connection, command, end):
         _told(connection, command, answer, lambda: end(connection))
 
 
-def _told(connection, statement, answer, do, many=False):
+def _told(connection, statement, answer, do, executions=1):
     """Do something that has this statement executed, which gets this answer."""
     stand_in = connection._homeostasis_stand_in
-    stand_in.tell(statement, answer, many)
+    stand_in.tell(statement, answer, executions)
     try:
         return do()
     except Exception as error:
@@ -495,7 +492,7 @@ def _replaying_cursor(module, original):
         finally:
             cursor.string_types = before
 
-    def ask(cursor, query, parameters, do, many=False):
+    def ask(cursor, query, parameters, do, executions=1):
         from .replaying import Unanswered, ask
 
         connection = cursor.connection
@@ -508,7 +505,7 @@ def _replaying_cursor(module, original):
         except Unanswered as reason:
             raise _operational_error(reason) from None
         cursor._homeostasis_columns = answer.get("columns")
-        return with_casts(cursor, answer.get("columns"), lambda: _told(connection, statement, answer, do, many))
+        return with_casts(cursor, answer.get("columns"), lambda: _told(connection, statement, answer, do, executions))
 
     def fetching(name):
         fetch = getattr(original, name)
@@ -530,7 +527,7 @@ def _replaying_cursor(module, original):
             many = postgres.sql.Many(vars_list)
             if not many:
                 return original.executemany(self, query, many)
-            return ask(self, query, many, lambda: original.executemany(self, query, many), True)
+            return ask(self, query, many, lambda: original.executemany(self, query, many), len(many))
 
         def callproc(self, procname, parameters=None):
             return ask(self, "CALLPROC %s" % procname, parameters, lambda: original.callproc(self, procname, parameters))
