@@ -10,6 +10,7 @@ import os
 import re
 import struct
 from _socket import AF_UNIX, SOCK_STREAM, socket
+from itertools import count
 
 from . import postgres, sql
 
@@ -27,11 +28,11 @@ _declare = re.compile(r'(?is)^\s*DECLARE\s+("(?:[^"]|"")*"|\w+)')
 _close = re.compile(r'(?is)^\s*CLOSE\s+("(?:[^"]|"")*"|\w+)')
 _set = re.compile(r"(?is)^\s*SET\s+(?:SESSION\s+|LOCAL\s+)?(\w+)\s*(?:=|TO\b)\s*(.*?)\s*;?\s*$")
 
-_count = 0
+_numbers = count(1)
 
 
 class Told:
-    """An answer that the next statement gets. Of many executions of one statement the first gets all, the others nothing."""
+    """An answer that the next statement gets; of many executions of one statement the first gets most of it."""
 
     def __init__(self, statement, answer, executions):
         self.statement = statement
@@ -58,15 +59,13 @@ class StandIn:
     """
 
     def __init__(self, parameters, ask, libpq_version):
-        global _count
-        _count += 1
         self.parameters = dict(parameters)
         self.ask = ask
         self.told = []
         self.lost = False
         self.listener = socket(AF_UNIX, SOCK_STREAM)
         self.port = "5432"
-        name = "homeostasis-%d-%d" % (os.getpid(), _count)
+        name = "homeostasis-%d-%d" % (os.getpid(), next(_numbers))
         if libpq_version >= 140000:
             self.host = "@" + name
             address = "\0" + name
@@ -151,13 +150,13 @@ class Session:
         finally:
             self.connection.close()
 
-    def _read(self, count):
-        while len(self.received) < count:
+    def _read(self, length):
+        while len(self.received) < length:
             data = self.connection.recv(1 << 16)
             if not data:
                 raise Ended
             self.received += data
-        data, self.received = self.received[:count], self.received[count:]
+        data, self.received = self.received[:length], self.received[length:]
         return data
 
     def _message(self):
@@ -328,11 +327,12 @@ class Session:
             return _checked(answer, statement)
         if not first.used and first.executions == 0:
             return answer
-        # All there was comes at the first time.
-        count = 0 if first.used else answer["count"]
+        # Known is what all of them brought, and what the server said of the last.
+        last = _count_in(answer.get("status"))
+        found = last if first.executions == 0 else 0 if first.used else answer["count"] - last
         rows = () if first.used else answer["rows"]
         first.used = True
-        return dict(answer, rows=rows, count=count, complete=True, status=_with_count(answer.get("status"), count))
+        return dict(answer, rows=rows, count=found, complete=True, status=_with_count(answer.get("status"), found))
 
     def _own(self, statement, command, format):
         """What libraries send on their own account."""
@@ -358,11 +358,11 @@ class Session:
         if type(cursor) is not Portal:
             raise Refusal(_refused("34000", "cursor does not exist: %s" % statement))
         rows = self._rows(cursor)
-        move, absolute, count = found.group(1).upper() == "MOVE", found.group(2), found.group(3).upper()
-        end = len(rows) if count == "ALL" else max(0, int(count) + (0 if absolute else cursor.at))
+        move, absolute, asked = found.group(1).upper() == "MOVE", found.group(2), found.group(3).upper()
+        end = len(rows) if asked == "ALL" else max(0, int(asked) + (0 if absolute else cursor.at))
         if not cursor.answer.get("complete"):
-            rows = rows + [None] * (min(end, MAX_ANNOUNCED) - len(rows) + (count == "ALL"))
-        wanted = rows[cursor.at : end if count != "ALL" else None]
+            rows = rows + [None] * (min(end, MAX_ANNOUNCED) - len(rows) + (asked == "ALL"))
+        wanted = rows[cursor.at : end if asked != "ALL" else None]
         cursor.at = min(end, len(rows))
         fetched = Portal(statement, dict(cursor.answer, status="%s %d" % ("MOVE" if move else "FETCH", len(wanted))), format)
         fetched.rows = wanted
@@ -473,15 +473,15 @@ def _name(identifier):
 
 def _result_format(rest):
     """The first format that a Bind message asks results in."""
-    (count,) = struct.unpack_from("!h", rest)
-    at = 2 + 2 * count
-    (count,) = struct.unpack_from("!h", rest, at)
+    (formats,) = struct.unpack_from("!h", rest)
+    at = 2 + 2 * formats
+    (parameters,) = struct.unpack_from("!h", rest, at)
     at += 2
-    for _ in range(count):
+    for _ in range(parameters):
         (length,) = struct.unpack_from("!i", rest, at)
         at += 4 + max(length, 0)
-    (count,) = struct.unpack_from("!h", rest, at)
-    return struct.unpack_from("!h", rest, at + 2)[0] if count else 0
+    (formats,) = struct.unpack_from("!h", rest, at)
+    return struct.unpack_from("!h", rest, at + 2)[0] if formats else 0
 
 
 def _is_copy(statement):
@@ -492,8 +492,13 @@ def _copies_out(statement):
     return re.search(r"(?i)\bTO\s+STDOUT\b", statement) is not None
 
 
-def _with_count(status, count):
-    return re.sub(r"\d+$", str(max(count, 0)), status) if status else status
+def _count_in(status):
+    found = re.search(r"\d+$", status or "")
+    return int(found.group()) if found is not None else 0
+
+
+def _with_count(status, number):
+    return re.sub(r"\d+$", str(max(number, 0)), status) if status else status
 
 
 def _checked(answer, statement):

@@ -94,7 +94,9 @@ def _parameter(value, budget):
         items = [_parameter(item, budget) for item in value]
         return {"t": type(value).__name__, "items": items, "len": len(items)}
     if type(value) is dict:
-        items = [[_parameter(name, budget), _parameter(item, budget)] for name, item in value.items()]
+        # Named parameters mean the same in any order, and libraries make them in the order of sets.
+        named = sorted(value.items(), key=_name_of) if all(type(name) is str for name in value) else value.items()
+        items = [[_parameter(name, budget), _parameter(item, budget)] for name, item in named]
         return {"t": "dict", "items": items, "len": len(items)}
     if type(value).__module__.startswith("psycopg"):
         from . import postgres
@@ -121,6 +123,10 @@ def described_answer(question, result):
         "id": None if result.id is None else calls.faithful(result.id, budget),
         "status": result.status,
     }
+
+
+def _name_of(pair):
+    return pair[0]
 
 
 def _refusal(driver, error):

@@ -564,10 +564,12 @@ def _answering_many(original):
 def _load_cells(cursor):
     """Cells are loaded from their places, whatever their types."""
     result = cursor.pgresult
-    if result is not None and result.nfields:
+    if result is not None and result.nfields and result.status not in COPIES:
         cursor._tx.set_loader_types([_loader_type(cursor)] * result.nfields, 0)
 
 
+# Results of COPY, as libpq numbers them.
+COPIES = (3, 4)
 # No type of a server has this number.
 LOADER_TYPE = (1 << 32) - 2
 
