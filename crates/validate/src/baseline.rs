@@ -3,8 +3,8 @@
 use crate::checks::reproduces;
 use crate::context::Context;
 use crate::replay::{self, replay};
-use homeostasis_domain::{Capsule, Trial};
 use homeostasis_domain::capsule::Request;
+use homeostasis_domain::{Capsule, Trial};
 use homeostasis_protocol::{Exchange, ReplayKind};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;

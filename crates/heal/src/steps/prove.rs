@@ -10,7 +10,7 @@ use homeostasis_domain::capsule::Witness;
 use homeostasis_domain::heal::{HealEvent, State};
 use homeostasis_domain::verdict::Verdict;
 use homeostasis_domain::{
-    CandidateId, Capsule, CheckName, Decision, Event, FaultCode, HealId, Outcome,
+    CandidateId, Capsule, CheckName, Decision, Event, FaultCode, HealId, Outcome, Trial,
 };
 use homeostasis_policy::guard::heals_counted;
 use homeostasis_policy::{Mode, PolicyInput};
@@ -61,6 +61,16 @@ pub(crate) async fn reproduce(
     Ok(HealEvent::Closed {
         outcome: Outcome::Abstained { reason },
     })
+}
+
+/// The reproduction alone, remembered by nobody.
+pub(crate) async fn reproduced_by_itself(
+    inner: &Arc<Inner>,
+    own: &HealId,
+    event: Event,
+) -> Result<Trial, Failure> {
+    let (context, _snapshot) = context(inner, own, event).await?;
+    Ok(homeostasis_validate::baseline(&context).await.trial)
 }
 
 /// What the unpatched program showed in the sandbox decides how databases in files are to answer there.
