@@ -34,9 +34,13 @@ impl Healer {
         let own = HealId::of(incident, 0);
         let _alone = inner.lock_heal(&own).await;
         let _trials = inner.trials.clone().acquire_owned().await;
-        snapshot::remove(&gather::snapshot_folder(inner, &own));
+        let folder = gather::snapshot_folder(inner, &own);
+        snapshot::remove(&folder);
+        // The sweep of snapshots knows heals only.
+        let held = snapshot::hold(&folder);
         let trial = reproduced_by_itself(inner, &own, event).await;
-        snapshot::remove(&gather::snapshot_folder(inner, &own));
+        drop(held);
+        snapshot::remove(&folder);
         trial
             .map(|trial| (id, trial))
             .map_err(|error| CommandError::Failed(chain(error.as_ref())))
