@@ -220,6 +220,27 @@ fn file(path: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn what_is_asked_of_other_services_counts_when_it_may_change_something_there() {
+        let effect = |kind: &str, text: &str| {
+            normal(&Effect {
+                kind: kind.to_string(),
+                text: text.to_string(),
+            })
+        };
+        let http = |text| effect("http", text);
+        let redis = |text| effect("redis", text);
+        assert_eq!(http("GET http://prices:80/v1/pear"), None);
+        assert_eq!(
+            http("POST http://prices:80/orders/17?key=1").as_deref(),
+            Some("POST http://prices:*/orders/*")
+        );
+        assert_eq!(redis("get cart:7"), None);
+        assert_eq!(redis("SET cart:7 [1]").as_deref(), Some("SET cart:*"));
+        assert_eq!(redis("FLUSHDB").as_deref(), Some("FLUSHDB"));
+        assert_eq!(redis(""), None);
+    }
+
     fn check(kind: &str, text: &str, expect: Option<&str>) {
         let effect = Effect {
             kind: kind.to_string(),
