@@ -7,7 +7,7 @@ from . import guard
 
 # Module that is waited for, to the module and function here that patches it.
 _waiting = {
-    "threading": ("hooks", "patch_threading"),
+    "threading": ("hooks", "patch_threading_for_recording"),
     "flask.app": ("hooks_flask", "patch"),
     "starlette.applications": ("hooks_starlette", "patch_applications"),
     "starlette.middleware.exceptions": ("hooks_starlette", "patch_exception_middleware"),
@@ -18,6 +18,7 @@ _waiting = {
     "werkzeug.serving": ("hooks_werkzeug", "patch"),
     "uvicorn.config": ("hooks_uvicorn", "patch"),
     # Dependencies.
+    "concurrent.futures.thread": ("dependencies.threads", "record_pool"),
     "random": ("dependencies.randomness", "record_random"),
     "uuid": ("dependencies.randomness", "record_uuid"),
 }
@@ -94,6 +95,13 @@ def patch_threading(threading):
             previous(arguments)
 
     threading.excepthook = excepthook
+
+
+def patch_threading_for_recording(threading):
+    from .dependencies import threads
+
+    patch_threading(threading)
+    threads.record_threads(threading)
 
 
 def _uncaught(error, traceback, hook):

@@ -163,11 +163,8 @@ def snapshot(occasion):
 
 
 def snapshot_here():
-    """The same outside of requests, for this thread or task; while the program starts, all that was answered."""
-    outside = in_flight.get()
-    if type(outside) is Outside:
-        return snapshot(outside)
-    return None
+    """The same for a failure outside of requests: what this thread or task was answered, or the request that started it."""
+    return snapshot(in_flight.get())
 
 
 def described(snapshot, place, missing):

@@ -16,7 +16,7 @@ use homeostasis_policy::guard::heals_counted;
 use homeostasis_policy::{Mode, PolicyInput};
 use homeostasis_protocol::Hello;
 use homeostasis_validate::{
-    Baseline, Context, JudgeInput, Program, Suite, SuiteResult, TrialLimits,
+    Baseline, Context, JudgeInput, Program, Suite, SuiteResult, TrialLimits, Way,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
@@ -73,10 +73,10 @@ pub(crate) async fn reproduced_by_itself(
     Ok(homeostasis_validate::baseline(&context).await.trial)
 }
 
-/// What the unpatched program showed in the sandbox decides how databases in files are to answer there.
+/// Has the context run the failure again in the way that showed it.
 pub(crate) async fn as_reproduced(inner: &Inner, heal: &HealId, context: &mut Context) {
     let measured = remembered(inner, heal, context).await;
-    context.recorded_files = measured.baseline.recording.recorded_files;
+    context.way = measured.baseline.recording.way;
 }
 
 pub(crate) async fn try_candidate(
@@ -300,7 +300,7 @@ pub(crate) async fn context(
         fingerprint_of: Arc::new(homeostasis_ingest::group::fingerprint),
         witnesses: witnesses(inner, &event),
         capsule: event.capsule,
-        recorded_files: false,
+        way: Way::default(),
         limits: config
             .tests_time
             .map_or_else(TrialLimits::default, TrialLimits::with_suite_of),
