@@ -8,6 +8,8 @@ MAX_ANSWERS = 1000
 # By the estimates of those who note them.
 MAX_BYTES = 1 << 20
 MAX_DRAWS = 2000
+# They are sent with every capsule.
+MAX_START_BYTES = 256 << 10
 # Outside of requests nothing marks a beginning: only the latest answers of each thread or task are kept.
 MAX_ROLLING = 100
 MAX_ROLLING_BYTES = 64 << 10
@@ -106,7 +108,7 @@ class Outside:
 
 # What was answered before the first request, and what servers said of themselves: their version, their types.
 # Programs ask such things once and remember them, so that they belong to every request that comes later.
-start = Answers()
+start = Answers(MAX_START_BYTES)
 _start_is_over = False
 
 
@@ -225,5 +227,5 @@ def size_of(snapshot):
 def forget_start():
     """For tests: begin anew."""
     global start, _start_is_over
-    start = _Start.answers = Answers()
+    start = _Start.answers = Answers(MAX_START_BYTES)
     _start_is_over = False
