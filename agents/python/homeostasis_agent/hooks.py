@@ -21,6 +21,20 @@ _waiting = {
     "concurrent.futures.thread": ("dependencies.threads", "record_pool"),
     "random": ("dependencies.randomness", "record_random"),
     "uuid": ("dependencies.randomness", "record_uuid"),
+    "psycopg2.extensions": ("dependencies.sql_psycopg2", "record_extensions"),
+    "psycopg2": ("dependencies.sql_psycopg2", "use_connection"),
+    "psycopg._cursor_base": ("dependencies.sql_psycopg", "record_cursor_base"),
+    "psycopg._server_cursor_base": ("dependencies.sql_psycopg", "record_server_cursor_base"),
+    "psycopg._connection_base": ("dependencies.sql_psycopg", "record_connection_base"),
+    "psycopg._copy_base": ("dependencies.sql_psycopg", "record_copy_base"),
+    "psycopg._copy": ("dependencies.sql_psycopg", "record_copy"),
+    "psycopg._copy_async": ("dependencies.sql_psycopg", "record_copy_async"),
+    "psycopg.cursor": ("dependencies.sql_psycopg", "record_cursor"),
+    "psycopg.cursor_async": ("dependencies.sql_psycopg", "record_cursor_async"),
+    "psycopg.connection": ("dependencies.sql_psycopg", "record_connection"),
+    "psycopg.connection_async": ("dependencies.sql_psycopg", "record_connection_async"),
+    "psycopg_pool.pool": ("dependencies.sql_psycopg", "record_pool"),
+    "psycopg_pool.pool_async": ("dependencies.sql_psycopg", "record_pool_async"),
 }
 
 _replaying = {
@@ -47,6 +61,15 @@ _replaying = {
     # Dependencies.
     "random": ("dependencies.randomness", "replay_random"),
     "uuid": ("dependencies.randomness", "replay_uuid"),
+    "psycopg2.extensions": ("dependencies.sql_psycopg2", "replay_extensions"),
+    "psycopg2": ("dependencies.sql_psycopg2", "use_connection"),
+    "psycopg._cursor_base": ("dependencies.sql_psycopg", "replay_cursor_base"),
+    "psycopg._server_cursor_base": ("dependencies.sql_psycopg", "replay_server_cursor_base"),
+    "psycopg._connection_base": ("dependencies.sql_psycopg", "replay_connection_base"),
+    "psycopg.connection": ("dependencies.sql_psycopg", "replay_connection"),
+    "psycopg.connection_async": ("dependencies.sql_psycopg", "replay_connection_async"),
+    "psycopg_pool.pool": ("dependencies.sql_psycopg", "replay_pool"),
+    "psycopg_pool.pool_async": ("dependencies.sql_psycopg", "replay_pool_async"),
 }
 
 _patches = {}

@@ -45,6 +45,9 @@ class Answer:
         if self.of.size <= self.of.most:
             return True
         self.result = TOO_LARGE
+        # Nothing is held for it any more, so that there is room for others.
+        self.of.size -= self.size
+        self.size = 0
         return False
 
 

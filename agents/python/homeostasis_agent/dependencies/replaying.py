@@ -67,10 +67,15 @@ def begin(recorded):
 
 def ask(question):
     """The recorded answer to this question (with its `kind`); raises Unanswered when there is none, never makes one up."""
-    module = recording.kind(question["kind"])
-    effect = module.effect(question)
+    effect = recording.kind(question["kind"]).effect(question)
     if effect is not None:
         effects.note(*effect)
+    return look_up(question)
+
+
+def look_up(question):
+    """The same for what is no effect on anyone, such as what a server says of itself."""
+    module = recording.kind(question["kind"])
     entry = _book.find(module, question) or _start.find(module, question)
     why = "nobody recorded an answer"
     if entry is not None:
@@ -79,10 +84,24 @@ def ask(question):
         if "unknown" not in answer:
             return answer
         why = "the recorded answer " + answer["unknown"]
-    told = "%s: %s" % (module.told(question), why)
+    raise in_vain("%s: %s" % (module.told(question), why))
+
+
+def recorded(question):
+    """The answer to something that is only recorded when it went wrong; None when it did not."""
+    module = recording.kind(question["kind"])
+    entry = _book.find(module, question) or _start.find(module, question)
+    if entry is None or "unknown" in entry[0]["answer"]:
+        return None
+    entry[1] = True
+    return entry[0]["answer"]
+
+
+def in_vain(told):
+    """What to raise when this was asked in vain; it is remembered."""
     if len(_unanswered) < MAX_TOLD and told not in _unanswered:
         _unanswered.append(told)
-    raise Unanswered(told)
+    return Unanswered(told)
 
 
 def take_unanswered():
