@@ -20,6 +20,10 @@ _waiting = {
     # Dependencies.
     "random": ("dependencies.randomness", "record_random"),
     "uuid": ("dependencies.randomness", "record_uuid"),
+    "sqlite3.dbapi2": ("dependencies.sql_sqlite", "record"),
+    "aiosqlite.core": ("dependencies.sql_sqlite", "record_aiosqlite"),
+    "pymysql.connections": ("dependencies.sql_pymysql", "record"),
+    "asyncpg.protocol": ("dependencies.sql_asyncpg", "record"),
 }
 
 _replaying = {
@@ -39,13 +43,15 @@ _replaying = {
     "hypercorn.run": ("replay_servers", "patch_hypercorn_run"),
     "hypercorn.asyncio": ("replay_servers", "patch_hypercorn_serve"),
     "wsgiref.simple_server": ("replay_servers", "patch_wsgiref"),
-    "sqlite3.dbapi2": ("effects", "patch_sqlite"),
     "jwt.api_jwt": ("credentials", "patch_pyjwt"),
     "jose.jwt": ("credentials", "patch_jose"),
     "flask_wtf.csrf": ("credentials", "patch_flask_wtf"),
     # Dependencies.
     "random": ("dependencies.randomness", "replay_random"),
     "uuid": ("dependencies.randomness", "replay_uuid"),
+    "sqlite3.dbapi2": ("dependencies.sql_sqlite_replay", "replay"),
+    "pymysql.connections": ("dependencies.sql_pymysql_replay", "replay"),
+    "asyncpg.connect_utils": ("dependencies.sql_asyncpg_replay", "replay"),
 }
 
 _patches = {}
