@@ -92,11 +92,10 @@ class Cursor(_base):
         _set_factory(self, factory if factory is None or factory is Row else Noting(factory))
 
     def execute(self, *arguments):
-        self._homeostasis_answer = None
         try:
             found = _execute(self, *arguments)
         except Exception as error:
-            _note_failure(self, arguments[0], kept(arguments[1]) if len(arguments) > 1 else None, error)
+            _note_failure(self, arguments, kept(arguments[1]) if len(arguments) > 1 else None, error)
             raise
         try:
             statement = arguments[0]
@@ -109,7 +108,6 @@ class Cursor(_base):
         return found
 
     def executemany(self, *arguments):
-        self._homeostasis_answer = None
         parameters = None
         if len(arguments) == 2:
             statement, given = arguments
@@ -121,19 +119,18 @@ class Cursor(_base):
         try:
             found = _executemany(self, *arguments)
         except Exception as error:
-            _note_failure(self, arguments[0], parameters, error)
+            _note_failure(self, arguments, parameters, error)
             raise
-        _note(self, arguments[0], parameters, Result(None, _count_of(self), _id_of(self)))
+        _note(self, arguments, parameters, Result(None, _count_of(self), _id_of(self)))
         return found
 
     def executescript(self, *arguments):
-        self._homeostasis_answer = None
         try:
             found = _executescript(self, *arguments)
         except Exception as error:
-            _note_failure(self, arguments[0], None, error)
+            _note_failure(self, arguments, None, error)
             raise
-        _note(self, arguments[0], None, Result(None, -1, None))
+        _note(self, arguments, None, Result(None, -1, None))
         return found
 
     def fetchone(self):
@@ -184,16 +181,20 @@ def _server_of(cursor):
         return ""
 
 
-def _note(cursor, statement, parameters, result):
+def _note(cursor, arguments, parameters, result):
+    """A statement that brings no rows."""
     try:
-        if type(statement) is str:
+        cursor._homeostasis_answer = None
+        if arguments and type(arguments[0]) is str:
+            statement = arguments[0]
             note("sql", (DRIVER, _server_of(cursor), statement, parameters), result, size_of(statement, parameters))
     except Exception:
-        guard.failed("sqlite3")
+        if isinstance(cursor, Cursor):
+            guard.failed("sqlite3")
 
 
-def _note_failure(cursor, statement, parameters, error):
-    _note(cursor, statement, parameters, failure(error))
+def _note_failure(cursor, arguments, parameters, error):
+    _note(cursor, arguments, parameters, failure(error))
 
 
 def _note_interruption(cursor, error):
