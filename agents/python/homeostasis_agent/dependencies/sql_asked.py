@@ -45,12 +45,12 @@ def size_of(statement, parameters):
     return size
 
 
-def size_of_rows(rows):
-    """An estimate from three of the rows, for there may be many."""
-    count = len(rows)
+def size_of_rows(rows, first=0):
+    """An estimate of the rows from this one on, by three of them, for there may be many."""
+    count = len(rows) - first
     if count <= 3:
-        return sum(map(_size_of_row, rows))
-    return count * (_size_of_row(rows[0]) + _size_of_row(rows[count // 2]) + _size_of_row(rows[-1])) // 3
+        return sum(_size_of_row(row) for row in rows[first:])
+    return count * (_size_of_row(rows[first]) + _size_of_row(rows[first + count // 2]) + _size_of_row(rows[-1])) // 3
 
 
 def _size_of_row(row):

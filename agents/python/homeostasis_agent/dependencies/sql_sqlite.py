@@ -32,18 +32,19 @@ _make_cursor = _sqlite3.Connection.cursor
 _commit, _exit, _init = _sqlite3.Connection.commit, _sqlite3.Connection.__exit__, _sqlite3.Connection.__init__
 
 
-class Result(sql.Result):
-    """What a statement brought; what of it can wait is made when it is described."""
+class Result:
+    """What a statement brought, a `sql.Result`; what of it can wait is made when it is described."""
 
-    __slots__ = ("description", "fetched")
+    __slots__ = ("description", "fetched", "counted", "count", "id", "complete", "then")
 
-    def __init__(self, description, count, id):
-        self.description = description
-        self.fetched = None
+    status = None
+
+    def __init__(self, count=-1, id=None):
+        self.description = self.then = None
+        self.fetched = ()
         self.count = count
         self.id = id
-        self.status = self.then = None
-        self.complete = description is None
+        self.complete = True
 
     @property
     def columns(self):
@@ -51,7 +52,7 @@ class Result(sql.Result):
 
     @property
     def rows(self):
-        return [row if type(row) is tuple else tuple(row) for row in self.fetched or ()]
+        return [row if type(row) is tuple else tuple(row) for row in self.fetched]
 
 
 class Noting:
@@ -67,7 +68,8 @@ class Noting:
         try:
             answer = cursor._homeostasis_answer
             if answer is not None:
-                _add(cursor, answer, [row])
+                answer.result.fetched.append(row)
+                _count(cursor)
         except Exception:
             guard.failed("sqlite3")
         try:
@@ -80,7 +82,8 @@ class Noting:
 
 class Cursor(_base):
     __doc__ = _base.__doc__
-    __slots__ = ("_homeostasis_answer",)
+    # The answer that is being fetched, and its rows where they are not kept by `Noting`.
+    __slots__ = ("_homeostasis_answer", "_homeostasis_rows")
 
     @property
     def row_factory(self):
@@ -89,7 +92,11 @@ class Cursor(_base):
 
     @row_factory.setter
     def row_factory(self, factory):
-        _set_factory(self, factory if factory is None or factory is Row else Noting(factory))
+        plain = factory is None or factory is Row
+        _set_factory(self, factory if plain else Noting(factory))
+        answer = getattr(self, "_homeostasis_answer", None)
+        if answer is not None:
+            self._homeostasis_rows = answer.result.fetched if plain else None
 
     def execute(self, *arguments):
         try:
@@ -99,10 +106,25 @@ class Cursor(_base):
             raise
         try:
             statement = arguments[0]
-            parameters = kept(arguments[1]) if len(arguments) > 1 else None
-            result = Result(_description_of(self), _count_of(self), _id_of(self))
-            question = DRIVER, _server_of(self), statement, parameters
-            self._homeostasis_answer = note("sql", question, result, size_of(statement, parameters))
+            parameters = None
+            size = 200 + len(statement)
+            if len(arguments) > 1:
+                parameters = kept(arguments[1])
+                size = size_of(statement, parameters)
+            result = Result()
+            result.count = _count_of(self)
+            result.id = _id_of(self)
+            description = _description_of(self)
+            answer = note("sql", (DRIVER, _server_of(self), statement, parameters), result, size)
+            if description is None or answer is None:
+                self._homeostasis_answer = self._homeostasis_rows = None
+            else:
+                result.description = description
+                result.complete = False
+                result.fetched = rows = []
+                result.counted = 0
+                self._homeostasis_answer = answer
+                self._homeostasis_rows = None if type(_factory_of(self)) is Noting else rows
         except Exception:
             guard.failed("sqlite3")
         return found
@@ -121,7 +143,7 @@ class Cursor(_base):
         except Exception as error:
             _note_failure(self, arguments, parameters, error)
             raise
-        _note(self, arguments, parameters, Result(None, _count_of(self), _id_of(self)))
+        _note(self, arguments, parameters, Result(_count_of(self), _id_of(self)))
         return found
 
     def executescript(self, *arguments):
@@ -130,7 +152,7 @@ class Cursor(_base):
         except Exception as error:
             _note_failure(self, arguments, None, error)
             raise
-        _note(self, arguments, None, Result(None, -1, None))
+        _note(self, arguments, None, Result())
         return found
 
     def fetchone(self):
@@ -139,19 +161,37 @@ class Cursor(_base):
         except Exception as error:
             _note_interruption(self, error)
             raise
-        _heard_one(self, row)
+        if row is None:
+            _end(self)
+        else:
+            try:
+                rows = self._homeostasis_rows
+                if rows is not None:
+                    rows.append(row)
+                    if not len(rows) & 15 or len(rows) < 3:
+                        _count(self)
+            except AttributeError:
+                # Nothing was executed.
+                pass
         return row
 
     def __next__(self):
         try:
             row = _next(self)
         except StopIteration:
-            _heard_one(self, None)
+            _end(self)
             raise
         except Exception as error:
             _note_interruption(self, error)
             raise
-        _heard_one(self, row)
+        try:
+            rows = self._homeostasis_rows
+            if rows is not None:
+                rows.append(row)
+                if not len(rows) & 15 or len(rows) < 3:
+                    _count(self)
+        except AttributeError:
+            pass
         return row
 
     def fetchmany(self, *arguments, **named):
@@ -160,8 +200,7 @@ class Cursor(_base):
         except Exception as error:
             _note_interruption(self, error)
             raise
-        asked = arguments[0] if arguments else named["size"] if named else self.arraysize
-        _heard_many(self, rows, asked)
+        _heard(self, rows, arguments[0] if arguments else named["size"] if named else self.arraysize)
         return rows
 
     def fetchall(self):
@@ -170,7 +209,7 @@ class Cursor(_base):
         except Exception as error:
             _note_interruption(self, error)
             raise
-        _heard_many(self, rows, None)
+        _heard(self, rows, None)
         return rows
 
 
@@ -184,7 +223,7 @@ def _server_of(cursor):
 def _note(cursor, arguments, parameters, result):
     """A statement that brings no rows."""
     try:
-        cursor._homeostasis_answer = None
+        cursor._homeostasis_answer = cursor._homeostasis_rows = None
         if arguments and type(arguments[0]) is str:
             statement = arguments[0]
             note("sql", (DRIVER, _server_of(cursor), statement, parameters), result, size_of(statement, parameters))
@@ -209,67 +248,46 @@ def _note_interruption(cursor, error):
             answer.result.then = raised
         else:
             answer.result = raised
-        cursor._homeostasis_answer = None
+        cursor._homeostasis_answer = cursor._homeostasis_rows = None
     except Exception:
         guard.failed("sqlite3")
 
 
-def _heard_one(cursor, row):
-    """A row, or None for their end."""
-    try:
-        answer = cursor._homeostasis_answer
-    except AttributeError:
-        return
-    if answer is None:
-        return
-    try:
-        if row is None:
-            _end(cursor, answer)
-        else:
-            factory = _factory_of(cursor)
-            if factory is None or factory is Row:
-                _add(cursor, answer, [row])
-    except Exception:
-        guard.failed("sqlite3")
-
-
-def _heard_many(cursor, rows, asked):
+def _heard(cursor, rows, asked):
     """A list of rows, and how many were asked for: None for all."""
     try:
-        answer = cursor._homeostasis_answer
-    except AttributeError:
-        return
-    if answer is None:
-        return
-    try:
-        if rows:
-            factory = _factory_of(cursor)
-            if factory is None or factory is Row:
-                _add(cursor, answer, rows)
+        fetched = getattr(cursor, "_homeostasis_rows", None)
+        if fetched is not None and rows:
+            fetched.extend(rows)
+            _count(cursor)
         if asked is None or len(rows) < asked:
-            _end(cursor, answer)
+            _end(cursor)
     except Exception:
         guard.failed("sqlite3")
 
 
-def _add(cursor, answer, rows):
+def _count(cursor):
+    """Count the rows that came since the last time; when they are too many, the answer is not kept."""
+    answer = cursor._homeostasis_answer
     result = answer.result
-    if result.fetched is None:
-        result.fetched = []
-    if len(result.fetched) + len(rows) > sql.MAX_ROWS or not answer.has_room(size_of_rows(rows)):
+    rows = result.fetched
+    if len(rows) > sql.MAX_ROWS or not answer.has_room(size_of_rows(rows, result.counted)):
         answer.result = TOO_LARGE
-        cursor._homeostasis_answer = None
-    else:
-        result.fetched.extend(rows)
+        cursor._homeostasis_answer = cursor._homeostasis_rows = None
+    result.counted = len(rows)
 
 
-def _end(cursor, answer):
-    result = answer.result
-    if type(result) is Result:
-        result.complete = True
-        # What RETURNING statements changed is known when their rows are.
-        result.count = _count_of(cursor)
-    cursor._homeostasis_answer = None
+def _end(cursor):
+    """There are no more rows."""
+    try:
+        answer = getattr(cursor, "_homeostasis_answer", None)
+        if answer is not None:
+            answer.result.complete = True
+            # What RETURNING statements changed is known when their rows are.
+            answer.result.count = _count_of(cursor)
+            cursor._homeostasis_answer = cursor._homeostasis_rows = None
+    except Exception:
+        guard.failed("sqlite3")
 
 
 def _keeping(given, parameters):
@@ -291,7 +309,7 @@ class Connection(_sqlite3.Connection):
         except Exception as error:
             _note_of_connection(self, CONNECT, (os.path.basename(server),), failure(error))
             raise
-        _note_of_connection(self, CONNECT, (os.path.basename(server),), Result(None, -1, None))
+        _note_of_connection(self, CONNECT, (os.path.basename(server),), Result())
 
     def cursor(self, *arguments, **named):
         if arguments or named:
@@ -307,7 +325,7 @@ class Connection(_sqlite3.Connection):
         except Exception as error:
             _note_of_connection(self, COMMIT, None, failure(error))
             raise
-        _note_of_connection(self, COMMIT, None, Result(None, -1, None))
+        _note_of_connection(self, COMMIT, None, Result())
 
     def __exit__(self, class_, error, traceback):
         try:
@@ -317,7 +335,7 @@ class Connection(_sqlite3.Connection):
                 _note_of_connection(self, COMMIT, None, failure(raised))
             raise
         if class_ is None:
-            _note_of_connection(self, COMMIT, None, Result(None, -1, None))
+            _note_of_connection(self, COMMIT, None, Result())
         return suppressed
 
 
