@@ -35,6 +35,10 @@ _waiting = {
     "psycopg.connection_async": ("dependencies.sql_psycopg", "record_connection_async"),
     "psycopg_pool.pool": ("dependencies.sql_psycopg", "record_pool"),
     "psycopg_pool.pool_async": ("dependencies.sql_psycopg", "record_pool_async"),
+    "sqlite3.dbapi2": ("dependencies.sql_sqlite", "record"),
+    "aiosqlite.core": ("dependencies.sql_sqlite", "record_aiosqlite"),
+    "pymysql.connections": ("dependencies.sql_pymysql", "record"),
+    "asyncpg.protocol": ("dependencies.sql_asyncpg", "record"),
 }
 
 _replaying = {
@@ -54,7 +58,6 @@ _replaying = {
     "hypercorn.run": ("replay_servers", "patch_hypercorn_run"),
     "hypercorn.asyncio": ("replay_servers", "patch_hypercorn_serve"),
     "wsgiref.simple_server": ("replay_servers", "patch_wsgiref"),
-    "sqlite3.dbapi2": ("effects", "patch_sqlite"),
     "jwt.api_jwt": ("credentials", "patch_pyjwt"),
     "jose.jwt": ("credentials", "patch_jose"),
     "flask_wtf.csrf": ("credentials", "patch_flask_wtf"),
@@ -70,6 +73,9 @@ _replaying = {
     "psycopg.connection_async": ("dependencies.sql_psycopg", "replay_connection_async"),
     "psycopg_pool.pool": ("dependencies.sql_psycopg", "replay_pool"),
     "psycopg_pool.pool_async": ("dependencies.sql_psycopg", "replay_pool_async"),
+    "sqlite3.dbapi2": ("dependencies.sql_sqlite_replay", "replay"),
+    "pymysql.connections": ("dependencies.sql_pymysql_replay", "replay"),
+    "asyncpg.connect_utils": ("dependencies.sql_asyncpg_replay", "replay"),
 }
 
 _patches = {}

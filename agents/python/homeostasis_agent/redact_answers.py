@@ -24,6 +24,8 @@ def _sql(question, place, work):
         names = [name for name, _ in answer["columns"]]
         for row in answer["rows"]:
             _parameters(row, names, place + ".rows", work)
+        if answer.get("then"):
+            _error(answer["then"], place, work)
 
 
 def _parameters(value, names, place, work):
@@ -96,6 +98,9 @@ def _error(error, place, work):
             _error(argument["error"], place, work)
         else:
             error["arguments"][number] = redact._value(argument, None, place + ".error", work)
+    attributes = error.get("attributes", {})
+    for name, value in attributes.items():
+        attributes[name] = redact._value(value, name, place + ".error", work)
 
 
 def _scrubbed(text, place, work):

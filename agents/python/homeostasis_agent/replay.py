@@ -44,6 +44,7 @@ def install():
 
         failures.recorder = _heard
         replaying.load_start(_task.get("answers") or ())
+        replaying.recorded_files = _task.get("recorded_files") is True
         clock.set_to(_task.get("time"))
         _hook_exit()
         effects.install()
