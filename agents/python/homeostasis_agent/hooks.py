@@ -20,6 +20,14 @@ _waiting = {
     # Dependencies.
     "random": ("dependencies.randomness", "record_random"),
     "uuid": ("dependencies.randomness", "record_uuid"),
+    "http.client": ("dependencies.http_client", "record"),
+    "urllib3.connection": ("dependencies.http_client", "record_urllib3"),
+    "httpx._transports.default": ("dependencies.http_httpx", "record"),
+    "aiohttp.connector": ("dependencies.http_aiohttp", "record_connector"),
+    "aiohttp.client_proto": ("dependencies.http_aiohttp", "record_protocol"),
+    "aiohttp.client_reqrep": ("dependencies.http_aiohttp", "record_request"),
+    "redis.connection": ("dependencies.redis_connection", "record"),
+    "redis.asyncio.connection": ("dependencies.redis_connection", "record_async"),
 }
 
 _replaying = {
@@ -46,6 +54,13 @@ _replaying = {
     # Dependencies.
     "random": ("dependencies.randomness", "replay_random"),
     "uuid": ("dependencies.randomness", "replay_uuid"),
+    "ssl": ("dependencies.http_client", "replay_ssl"),
+    "http.client": ("dependencies.http_client", "replay"),
+    "urllib3.util.connection": ("dependencies.http_client", "replay_urllib3"),
+    "httpx._transports.default": ("dependencies.http_httpx", "replay"),
+    "aiohttp.connector": ("dependencies.http_aiohttp", "replay_connector"),
+    "redis.connection": ("dependencies.redis_connection", "replay"),
+    "redis.asyncio.connection": ("dependencies.redis_connection", "replay_async"),
 }
 
 _patches = {}

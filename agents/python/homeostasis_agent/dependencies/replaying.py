@@ -79,10 +79,31 @@ def ask(question):
         if "unknown" not in answer:
             return answer
         why = "the recorded answer " + answer["unknown"]
-    told = "%s: %s" % (module.told(question), why)
+    raise unanswered("%s: %s" % (module.told(question), why))
+
+
+def unanswered(told):
+    """The exception for what was asked in vain; it is told in the result as well."""
     if len(_unanswered) < MAX_TOLD and told not in _unanswered:
         _unanswered.append(told)
-    raise Unanswered(told)
+    return Unanswered(told)
+
+
+def failure_to_connect(kind, heading, stages):
+    """The recorded answer under this heading whose turn it is, where it tells of a connection that failed at one of these stages; else None.
+
+    Connections are made before it is known what will be asked, so that only the order tells which of them failed.
+    """
+    for book in (_book, _start):
+        for entry in book.headings.get((kind, heading), ()):
+            if entry[1]:
+                continue
+            answer = entry[0]["answer"]
+            if answer.get("during") not in stages:
+                return None
+            entry[1] = True
+            return answer
+    return None
 
 
 def take_unanswered():
@@ -90,3 +111,15 @@ def take_unanswered():
     taken = _unanswered[:]
     del _unanswered[:]
     return taken
+
+
+def failure_of(kind, question, stages):
+    """The recorded failure of this very question at one of these stages, not given yet; else None. It is no question in vain."""
+    module = recording.kind(kind)
+    for book in (_book, _start):
+        for entry in book.headings.get((kind, module.heading(question)), ()):
+            answer = entry[0]["answer"]
+            if not entry[1] and answer.get("during") in stages and module.alike(entry[0], question) != matching.NOT:
+                entry[1] = True
+                return answer
+    return None
