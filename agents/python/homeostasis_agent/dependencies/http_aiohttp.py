@@ -146,9 +146,9 @@ def _recording_connection(original):
         except BaseException as error:
             try:
                 if guard.enabled:
-                    url = _origin(req)
                     during = "timer" if _is_over(req._timer) else "connect"
-                    note("http", url, http.Connecting(url, failing.described(error, during)), SIZE)
+                    attempt = http.Connecting(_origin(req), failing.described(error, during))
+                    note("http", attempt, attempt, SIZE)
             except Exception:
                 guard.failed("aiohttp")
             raise

@@ -166,9 +166,8 @@ def _note_refusal(connection, error):
     scheme, host, port = _origin(connection)
     if by_proxy and during == "connect":
         host, port = connection.host, connection.port
-    url = http.url_of(scheme, host, port, "")
-    failure = failing.described(cause, during)
-    note("http", url, http.Connecting(url, failure), SIZE)
+    attempt = http.Connecting(http.url_of(scheme, host, port, ""), failing.described(cause, during))
+    note("http", attempt, attempt, SIZE)
 
 
 def _stage(error):
