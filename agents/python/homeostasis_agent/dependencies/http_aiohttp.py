@@ -10,7 +10,7 @@ from .. import guard
 from . import errors, failing, http, http_wire, replaying
 from .recording import note
 
-KEY = "_homeostasis_exchange"
+KEY = "_homeostasis_answer"
 # Estimate for one exchange without its bytes, for the limits of recording.
 SIZE = 800
 # How often a replay looks whether the program waits for what was not recorded.
@@ -20,7 +20,8 @@ POLL = 0.005
 class Exchange(http_wire.Exchange):
     """One request with its answer, and the timer of the whole of it."""
 
-    __slots__ = ("timer", "payload_before", "given_up")
+    timer = payload_before = None
+    given_up = False
 
     def answered(self):
         if self.failure is None and getattr(self.timer, "_cancelled", False) is True:
@@ -70,18 +71,16 @@ def _begin(request, connection):
         exchange = Exchange(url.scheme, url.raw_host or "", url.port)
         exchange.timer = request._timer
         exchange.payload_before = getattr(protocol, "_payload", None)
-        exchange.given_up = False
-        exchange.answer = note("http", exchange, exchange, SIZE)
-        protocol.__dict__[KEY] = exchange if exchange.answer is not None else None
+        protocol.__dict__[KEY] = note("http", exchange, exchange, SIZE)
     except Exception:
         guard.failed("aiohttp")
 
 
 def _sent(writer, chunk):
     try:
-        exchange = writer._protocol.__dict__.get(KEY)
-        if exchange is not None:
-            exchange.sent(chunk)
+        answer = writer._protocol.__dict__.get(KEY)
+        if answer is not None:
+            answer.question.sent(chunk, answer)
     except Exception:
         guard.failed("aiohttp")
 
@@ -92,12 +91,13 @@ def record_protocol(module):
     data_received, connection_lost, read_timeout = class_.data_received, class_.connection_lost, class_._on_read_timeout
 
     def data_received_and_kept(self, data):
-        exchange = self.__dict__.get(KEY)
-        if exchange is None:
+        answer = self.__dict__.get(KEY)
+        if answer is None:
             return data_received(self, data)
+        exchange = answer.question
         try:
             if exchange.unseen is None and data:
-                exchange.got(bytes(data))
+                exchange.got(bytes(data), answer)
         except Exception:
             guard.failed("aiohttp")
         result = data_received(self, data)
@@ -108,8 +108,9 @@ def record_protocol(module):
         return result
 
     def connection_lost_and_told(self, exc):
-        exchange = self.__dict__.pop(KEY, None)
-        if exchange is not None:
+        answer = self.__dict__.pop(KEY, None)
+        if answer is not None:
+            exchange = answer.question
             try:
                 if self.transport is None:
                     exchange.given_up = True
@@ -122,9 +123,9 @@ def record_protocol(module):
         return connection_lost(self, exc)
 
     def _on_read_timeout(self):
-        exchange = self.__dict__.get(KEY)
-        if exchange is not None:
-            exchange.failure = {"error": {"class": "aiohttp.client_exceptions.SocketTimeoutError", "arguments": []}, "during": "silence", "chain": []}
+        answer = self.__dict__.get(KEY)
+        if answer is not None:
+            answer.question.failure = {"error": {"class": "aiohttp.client_exceptions.SocketTimeoutError", "arguments": []}, "during": "silence", "chain": []}
         return read_timeout(self)
 
     class_.data_received = data_received_and_kept

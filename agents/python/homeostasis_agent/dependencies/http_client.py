@@ -11,11 +11,11 @@ from .. import guard
 from . import failing, http, http_wire, replaying
 from .recording import note
 
-KEY = "_homeostasis_exchange"
+KEY = "_homeostasis_answer"
 # Estimate for one exchange without its bytes, for the limits of recording.
 SIZE = 500
 
-# Between the call for a response and its making: the exchange, by the id of the socket.
+# Between the call for a response and its making: the answer that is recorded, by the id of the socket.
 _awaiting = {}
 
 
@@ -44,8 +44,7 @@ def _recording_request(original):
             return
         try:
             exchange = http_wire.Exchange(*_origin(self))
-            exchange.answer = note("http", exchange, exchange, SIZE + len(url))
-            self.__dict__[KEY] = exchange if exchange.answer is not None else None
+            self.__dict__[KEY] = note("http", exchange, exchange, SIZE + len(url))
         except Exception:
             guard.failed("http")
 
@@ -63,13 +62,14 @@ def _origin(connection):
 
 def _recording_send(original):
     def send(self, data):
-        exchange = self.__dict__.get(KEY)
+        answer = self.__dict__.get(KEY)
         # Within it a connection may be made, by way of a proxy even.
-        if exchange is None or exchange.is_busy:
+        if answer is None or answer.question.is_busy:
             return original(self, data)
+        exchange = answer.question
         try:
             exchange.is_busy = True
-            data = _sent(exchange, data)
+            data = _sent(answer, data)
         except Exception:
             guard.failed("http")
         try:
@@ -85,28 +85,28 @@ def _recording_send(original):
     return send
 
 
-def _sent(exchange, data):
+def _sent(answer, data):
     if type(data) is bytes or isinstance(data, (bytearray, memoryview)):
-        exchange.sent(data)
+        answer.question.sent(data, answer)
     elif isinstance(data, str) or isinstance(data, io.TextIOBase) or not hasattr(data, "read"):
-        exchange.unseen = "belongs to a request that could not be seen"
+        answer.question.unseen = "belongs to a request that could not be seen"
     else:
-        return Read(data, exchange)
+        return Read(data, answer)
     return data
 
 
 class Read:
     """A file that is sent, remembering what is read from it."""
 
-    def __init__(self, file, exchange):
+    def __init__(self, file, answer):
         self._file = file
-        self._exchange = exchange
+        self._answer = answer
 
     def read(self, *size):
         data = self._file.read(*size)
         try:
             if data:
-                self._exchange.sent(data)
+                self._answer.question.sent(data, self._answer)
         except Exception:
             guard.failed("http")
         return data
@@ -158,10 +158,10 @@ def _note_refusal(connection, error):
     connection.__dict__["_homeostasis_refused"] = id(error)
     cause = _cause(error)
     during = _stage(cause)
-    exchange = connection.__dict__.get(KEY)
+    answer = connection.__dict__.get(KEY)
     by_proxy = connection._tunnel_host or connection.__dict__.get("proxy")
-    if exchange is not None and not by_proxy:
-        _failed(exchange, error, during)
+    if answer is not None and not by_proxy:
+        _failed(answer.question, error, during)
         return
     scheme, host, port = _origin(connection)
     if by_proxy and during == "connect":
@@ -185,13 +185,13 @@ def _stage(error):
 
 def _recording_getresponse(original):
     def getresponse(self):
-        exchange = self.__dict__.get(KEY)
-        if exchange is None:
+        answer = self.__dict__.get(KEY)
+        if answer is None:
             return original(self)
         # From here on only the response knows of it, so that it goes when the response goes.
         self.__dict__[KEY] = None
         key = id(self.sock)
-        _awaiting[key] = exchange
+        _awaiting[key] = answer
         try:
             return original(self)
         finally:
@@ -204,23 +204,23 @@ def _recording_getresponse(original):
 def _recording_response(original):
     def __init__(self, sock, *arguments, **named):
         original(self, sock, *arguments, **named)
-        exchange = _awaiting.pop(id(sock), None) if _awaiting else None
-        if exchange is not None:
+        answer = _awaiting.pop(id(sock), None) if _awaiting else None
+        if answer is not None:
             try:
-                _watch(self.fp, exchange)
+                _watch(self.fp, answer)
             except Exception:
                 guard.failed("http")
 
     return __init__
 
 
-def _watch(file, exchange):
+def _watch(file, answer):
     raw = getattr(file, "raw", None)
     if type(raw) is not socket.SocketIO:
-        exchange.unseen = "came by a way that cannot be seen"
+        answer.question.unseen = "came by a way that cannot be seen"
         return
     raw.__class__ = Watched
-    raw._homeostasis_exchange = exchange
+    raw._homeostasis_answer = answer
 
 
 class Watched(socket.SocketIO):
@@ -230,15 +230,15 @@ class Watched(socket.SocketIO):
         try:
             count = socket.SocketIO.readinto(self, buffer)
         except BaseException as error:
-            _failed(self._homeostasis_exchange, error, "read")
+            _failed(self._homeostasis_answer.question, error, "read")
             raise
         try:
-            exchange = self._homeostasis_exchange
+            answer = self._homeostasis_answer
             if count:
-                if exchange.unseen is None:
-                    exchange.got(buffer[:count].tobytes() if type(buffer) is memoryview else bytes(buffer[:count]))
+                if answer.question.unseen is None:
+                    answer.question.got(bytes(buffer[:count]), answer)
             elif count == 0:
-                exchange.ended = True
+                answer.question.ended = True
         except Exception:
             guard.failed("http")
         return count

@@ -13,7 +13,7 @@ SIZE = 1000
 class Exchange:
     """One request with its answer; only references are kept."""
 
-    __slots__ = ("method", "url", "headers", "body", "status", "answer_headers", "extensions", "parts", "size", "complete", "failure", "answer", "unseen")
+    __slots__ = ("method", "url", "headers", "body", "status", "answer_headers", "extensions", "parts", "size", "complete", "failure", "unseen")
 
     def __init__(self, request):
         self.method = request.method
@@ -31,10 +31,10 @@ class Exchange:
         self.answer_headers = list(response.headers.raw)
         self.extensions = response.extensions
 
-    def got(self, data):
+    def got(self, data, answer):
         self.size += len(data)
         if self.unseen is None:
-            if self.size > http.MAX_ANSWER_BODY or not self.answer.has_room(len(data)):
+            if self.size > http.MAX_ANSWER_BODY or not answer.has_room(len(data)):
                 self.unseen = "is too large"
                 self.parts = []
             else:
@@ -73,13 +73,13 @@ def _recording(module, original):
     class Sent(module.SyncByteStream):
         """A body that is made while it is sent."""
 
-        def __init__(self, stream, exchange):
+        def __init__(self, stream, answer):
             self._stream = stream
-            self._exchange = exchange
+            self._answer = answer
 
         def __iter__(self):
             for part in self._stream:
-                _sent(self._exchange, part)
+                _sent(self._answer, part)
                 yield part
 
         def close(self):
@@ -89,10 +89,11 @@ def _recording(module, original):
         """The stream of a response, remembering what passes by; made from the one that was there."""
 
         def __iter__(self):
-            exchange = self._homeostasis_exchange
+            answer = self._homeostasis_answer
+            exchange = answer.question
             try:
                 for part in module.ResponseStream.__iter__(self):
-                    _got(exchange, part)
+                    _got(answer, part)
                     yield part
             except GeneratorExit:
                 raise
@@ -102,18 +103,18 @@ def _recording(module, original):
             exchange.complete = True
 
     def handle_request(self, request):
-        exchange, stream = _begin(request, Sent)
-        if exchange is None:
+        answer, stream = _begin(request, Sent)
+        if answer is None:
             return original(self, request)
         try:
             response = original(self, request)
         except BaseException as error:
-            _failed(exchange, error)
+            _failed(answer.question, error)
             raise
         finally:
             if stream is not None:
                 request.stream = stream
-        _watch(response, exchange, module.ResponseStream, Answered)
+        _watch(response, answer, module.ResponseStream, Answered)
         return response
 
     return handle_request
@@ -123,13 +124,13 @@ def _recording_async(module, original):
     class Sent(module.AsyncByteStream):
         """A body that is made while it is sent."""
 
-        def __init__(self, stream, exchange):
+        def __init__(self, stream, answer):
             self._stream = stream
-            self._exchange = exchange
+            self._answer = answer
 
         async def __aiter__(self):
             async for part in self._stream:
-                _sent(self._exchange, part)
+                _sent(self._answer, part)
                 yield part
 
         async def aclose(self):
@@ -139,21 +140,21 @@ def _recording_async(module, original):
         """The stream of a response, remembering what passes by; made from the one that was there."""
 
         def __aiter__(self):
-            return Parts(module.AsyncResponseStream.__aiter__(self), self._homeostasis_exchange)
+            return Parts(module.AsyncResponseStream.__aiter__(self), self._homeostasis_answer)
 
     async def handle_async_request(self, request):
-        exchange, stream = _begin(request, Sent)
-        if exchange is None:
+        answer, stream = _begin(request, Sent)
+        if answer is None:
             return await original(self, request)
         try:
             response = await original(self, request)
         except BaseException as error:
-            _failed(exchange, error)
+            _failed(answer.question, error)
             raise
         finally:
             if stream is not None:
                 request.stream = stream
-        _watch(response, exchange, module.AsyncResponseStream, Answered)
+        _watch(response, answer, module.AsyncResponseStream, Answered)
         return response
 
     return handle_async_request
@@ -162,11 +163,11 @@ def _recording_async(module, original):
 class Parts:
     """Iterates beside the program; it is no generator, for one would be closed at another time than the one within."""
 
-    __slots__ = ("_parts", "_exchange")
+    __slots__ = ("_parts", "_answer")
 
-    def __init__(self, parts, exchange):
+    def __init__(self, parts, answer):
         self._parts = parts
-        self._exchange = exchange
+        self._answer = answer
 
     def __aiter__(self):
         return self
@@ -175,50 +176,51 @@ class Parts:
         try:
             part = await self._parts.__anext__()
         except StopAsyncIteration:
-            self._exchange.complete = True
+            self._answer.question.complete = True
             raise
         except BaseException as error:
-            _failed(self._exchange, error)
+            _failed(self._answer.question, error)
             raise
-        _got(self._exchange, part)
+        _got(self._answer, part)
         return part
 
 
 def _begin(request, sent):
-    """The exchange, and the stream of the request where another one was put in its place for as long as it is sent."""
+    """The answer that is recorded, and the stream of the request where another one was put in its place for as long as it is sent."""
     if not guard.enabled:
         return None, None
     try:
         exchange = Exchange(request)
-        exchange.answer = note("http", exchange, exchange, SIZE)
-        if exchange.answer is None:
+        answer = note("http", exchange, exchange, SIZE)
+        if answer is None:
             return None, None
         content = request.__dict__.get("_content")
         if content is not None:
             if content:
-                _sent(exchange, content)
-            return exchange, None
+                _sent(answer, content)
+            return answer, None
         stream = request.stream
-        request.stream = sent(stream, exchange)
-        return exchange, stream
+        request.stream = sent(stream, answer)
+        return answer, stream
     except Exception:
         guard.failed("httpx")
         return None, None
 
 
-def _sent(exchange, data):
+def _sent(answer, data):
     try:
-        before = exchange.body.length
-        exchange.body.add(data)
+        body = answer.question.body
+        before = body.length
+        body.add(data)
         if before < http.MAX_QUESTION_BODY:
-            exchange.answer.has_room(min(len(data), http.MAX_QUESTION_BODY))
+            answer.has_room(min(len(data), http.MAX_QUESTION_BODY))
     except Exception:
         guard.failed("httpx")
 
 
-def _got(exchange, data):
+def _got(answer, data):
     try:
-        exchange.got(data)
+        answer.question.got(data, answer)
     except Exception:
         guard.failed("httpx")
 
@@ -230,14 +232,14 @@ def _failed(exchange, error):
         guard.failed("httpx")
 
 
-def _watch(response, exchange, class_, watching):
+def _watch(response, answer, class_, watching):
     try:
-        exchange.begun(response)
+        answer.question.begun(response)
         if type(response.stream) is class_:
             response.stream.__class__ = watching
-            response.stream._homeostasis_exchange = exchange
+            response.stream._homeostasis_answer = answer
         else:
-            exchange.unseen = "came by a way that cannot be seen"
+            answer.question.unseen = "came by a way that cannot be seen"
     except Exception:
         guard.failed("httpx")
 

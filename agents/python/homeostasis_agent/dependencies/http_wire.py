@@ -18,29 +18,24 @@ NOTHING = {"error": {"class": "builtins.EOFError", "arguments": []}, "during": "
 
 
 class Exchange:
-    """One request with its answer, as bytes; only references are kept, and nothing is read before it is described."""
+    """One request with its answer, as bytes; only references are kept, and nothing is read before it is described.
 
-    __slots__ = (
-        "scheme", "host", "port", "head", "body", "received", "size", "answer", "ended", "failure", "failed_with",
-        "is_busy", "unseen",
-    )
+    What counts the bytes is the `Answer` of the recording. It holds the exchange, not the other way round: rings of
+    references live on until they are searched for.
+    """
+
+    # Defaults, so that little has to be done for each request.
+    head = body = failure = unseen = None
+    size = failed_with = 0
+    ended = is_busy = False
 
     def __init__(self, scheme, host, port):
         self.scheme = scheme
         self.host = host
         self.port = port
-        self.head = None
-        self.body = None
         self.received = []
-        self.size = 0
-        self.answer = None
-        self.ended = False
-        self.failure = None
-        self.failed_with = 0
-        self.is_busy = False
-        self.unseen = None
 
-    def sent(self, data):
+    def sent(self, data, answer):
         """The next bytes of the request."""
         if self.head is None:
             self.head = data if type(data) is bytes else bytes(data)
@@ -50,13 +45,13 @@ class Exchange:
         before = self.body.length
         self.body.add(data)
         if before < http.MAX_QUESTION_BODY:
-            self.answer.has_room(min(len(data), http.MAX_QUESTION_BODY))
+            answer.has_room(min(len(data), http.MAX_QUESTION_BODY))
 
-    def got(self, data):
+    def got(self, data, answer):
         """The next bytes of the answer; False when there were too many, and none are wanted any more."""
         size = len(data)
         self.size += size
-        if self.size > http.MAX_ANSWER_BODY + MAX_HEAD or not self.answer.has_room(size):
+        if self.size > http.MAX_ANSWER_BODY + MAX_HEAD or not answer.has_room(size):
             self.unseen = "is too large"
             self.received = []
             return False

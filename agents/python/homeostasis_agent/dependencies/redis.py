@@ -27,12 +27,12 @@ _writes = frozenset(
 class Batch:
     """Packed commands that were sent at once, read only when they are needed."""
 
-    __slots__ = ("packed", "answered", "_commands")
+    __slots__ = ("packed", "answered", "_commands", "_most")
 
     def __init__(self, packed):
         self.packed = packed
         self.answered = 0
-        self._commands = None
+        self._commands = self._most = None
 
     def commands(self):
         """Each as a list of its parts; what is no command is left out."""
@@ -41,7 +41,14 @@ class Batch:
         return self._commands
 
     def size(self):
-        return sum(map(len, self.packed))
+        packed = self.packed
+        return len(packed[0]) if len(packed) == 1 else sum(map(len, packed))
+
+    def most(self):
+        """No more commands than this are in it, found without reading them."""
+        if self._most is None:
+            self._most = sum(part.count(b"*") for part in self.packed)
+        return self._most
 
 
 def read_commands(data):

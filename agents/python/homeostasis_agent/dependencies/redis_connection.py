@@ -21,7 +21,6 @@ _plain = frozenset([int, float, bool, type(None)])
 def record(module):
     class_ = module.AbstractConnection
     _wrap(class_, "connect", _recording_connect)
-    _wrap(class_, "check_health", _quiet)
     _wrap(class_, "send_packed_command", _recording_send)
     _wrap(class_, "read_response", _recording_read)
 
@@ -29,7 +28,6 @@ def record(module):
 def record_async(module):
     class_ = module.AbstractConnection
     _wrap(class_, "connect", _recording_connect_async)
-    _wrap(class_, "check_health", _quiet_async)
     _wrap(class_, "send_packed_command", _recording_send_async)
     _wrap(class_, "read_response", _recording_read_async)
 
@@ -41,36 +39,12 @@ def _wrap(class_, name, wrapper):
     setattr(class_, name, wrapped)
 
 
-def _quiet(original):
-    """A method during which nothing is recorded."""
-
-    def method(self, *arguments, **named):
-        state = self.__dict__
-        before, state[BUSY] = state.get(BUSY), True
-        try:
-            return original(self, *arguments, **named)
-        finally:
-            state[BUSY] = before
-
-    return method
-
-
-def _quiet_async(original):
-    async def method(self, *arguments, **named):
-        state = self.__dict__
-        before, state[BUSY] = state.get(BUSY), True
-        try:
-            return await original(self, *arguments, **named)
-        finally:
-            state[BUSY] = before
-
-    return method
-
-
 def _recording_connect(original):
     """Setting a connection up is not recorded, but for its failure: nothing is sent then."""
 
     def connect(self):
+        if self._sock is not None:
+            return original(self)
         state = self.__dict__
         before, state[BUSY] = state.get(BUSY), True
         try:
@@ -87,6 +61,8 @@ def _recording_connect(original):
 
 def _recording_connect_async(original):
     async def connect(self):
+        if self._reader is not None:
+            return await original(self)
         state = self.__dict__
         before, state[BUSY] = state.get(BUSY), True
         try:
@@ -129,6 +105,7 @@ def _recording_send(original):
         except Exception:
             guard.failed("redis")
             return original(self, command, check_health)
+        # Within it the connection may be made, and its health be looked after.
         state[BUSY] = True
         try:
             result = original(self, command, check_health)
@@ -171,11 +148,11 @@ def _recording_send_async(original):
 
 def _batch(command):
     """The command as it can be sent, and its bytes to be kept."""
-    if type(command) is bytes or type(command) is str:
-        packed = [command if type(command) is bytes else command.encode()]
-    else:
+    if type(command) is not list:
         # It may be an iterator.
-        command = list(command)
+        command = [command.encode()] if type(command) is str else [command] if type(command) is bytes else list(command)
+    packed = command
+    if len(command) > 1 or type(command[0]) is not bytes:
         packed = [part if type(part) is bytes else bytes(part) for part in command]
     return command, redis.Batch(packed)
 
@@ -217,7 +194,7 @@ def _note(connection, batch, value, error, during):
     try:
         number = batch.answered
         batch.answered = number + 1
-        if number and number >= len(batch.commands()):
+        if number and number >= batch.most():
             # Published, or pushed: nobody asked for it.
             connection.__dict__[BATCH] = None
             return
@@ -225,6 +202,10 @@ def _note(connection, batch, value, error, during):
         size = SIZE if number else SIZE + batch.size()
         if error is not None:
             note("redis", question, failing.described(error, during), size)
+            return
+        kind = type(value)
+        if kind is bytes or kind is str or value is None:
+            note("redis", question, redis.Reply(value), size + len(value or ()))
             return
         room = [MAX_ITEMS, 0]
         reply = _kept(value, room)
