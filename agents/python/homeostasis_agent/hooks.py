@@ -39,6 +39,14 @@ _waiting = {
     "aiosqlite.core": ("dependencies.sql_sqlite", "record_aiosqlite"),
     "pymysql.connections": ("dependencies.sql_pymysql", "record"),
     "asyncpg.protocol": ("dependencies.sql_asyncpg", "record"),
+    "http.client": ("dependencies.http_client", "record"),
+    "urllib3.connection": ("dependencies.http_client", "record_urllib3"),
+    "httpx._transports.default": ("dependencies.http_httpx", "record"),
+    "aiohttp.connector": ("dependencies.http_aiohttp", "record_connector"),
+    "aiohttp.client_proto": ("dependencies.http_aiohttp", "record_protocol"),
+    "aiohttp.client_reqrep": ("dependencies.http_aiohttp", "record_request"),
+    "redis.connection": ("dependencies.redis_connection", "record"),
+    "redis.asyncio.connection": ("dependencies.redis_connection", "record_async"),
 }
 
 _replaying = {
@@ -76,6 +84,13 @@ _replaying = {
     "sqlite3.dbapi2": ("dependencies.sql_sqlite_replay", "replay"),
     "pymysql.connections": ("dependencies.sql_pymysql_replay", "replay"),
     "asyncpg.connect_utils": ("dependencies.sql_asyncpg_replay", "replay"),
+    "ssl": ("dependencies.http_client", "replay_ssl"),
+    "http.client": ("dependencies.http_client", "replay"),
+    "urllib3.util.connection": ("dependencies.http_client", "replay_urllib3"),
+    "httpx._transports.default": ("dependencies.http_httpx", "replay"),
+    "aiohttp.connector": ("dependencies.http_aiohttp", "replay_connector"),
+    "redis.connection": ("dependencies.redis_connection", "replay"),
+    "redis.asyncio.connection": ("dependencies.redis_connection", "replay_async"),
 }
 
 _patches = {}

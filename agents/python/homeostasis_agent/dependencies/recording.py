@@ -58,24 +58,34 @@ class TooLarge:
 TOO_LARGE = TooLarge()
 
 
+class Room:
+    """How many bytes the answers of one request take; they refer to this and not to each other, so that they go when the request goes."""
+
+    __slots__ = ("size", "most")
+
+    def __init__(self, most):
+        self.size = 0
+        self.most = most
+
+
 class Answers:
     """The answers of one request, in the order of their questions; once full it takes no more, and says how many it left out."""
 
-    __slots__ = ("kept", "size", "most", "left_out", "draws")
+    __slots__ = ("kept", "room", "left_out", "draws")
 
     def __init__(self, most=MAX_BYTES):
         self.kept = []
-        self.size = 0
-        self.most = most
+        self.room = Room(most)
         self.left_out = 0
         self.draws = None
 
     def add(self, kind, question, result, size):
-        if len(self.kept) >= MAX_ANSWERS or self.size + size > self.most:
+        room = self.room
+        if len(self.kept) >= MAX_ANSWERS or room.size + size > room.most:
             self.left_out += 1
             return None
-        self.size += size
-        answer = Answer(kind, question, result, size, self)
+        room.size += size
+        answer = Answer(kind, question, result, size, room)
         self.kept.append(answer)
         return answer
 
@@ -89,8 +99,9 @@ class Rolling(Answers):
         Answers.__init__(self, MAX_ROLLING_BYTES)
 
     def add(self, kind, question, result, size):
-        while self.kept and (len(self.kept) >= MAX_ROLLING or self.size + size > self.most):
-            self.size -= self.kept.pop(0).size
+        room = self.room
+        while self.kept and (len(self.kept) >= MAX_ROLLING or room.size + size > room.most):
+            room.size -= self.kept.pop(0).size
         return Answers.add(self, kind, question, result, size)
 
 

@@ -123,6 +123,9 @@ def in_vain(told):
     return Unanswered(told)
 
 
+unanswered = in_vain
+
+
 def _taken(book, question):
     entry = book.find(recording.kind(question["kind"]), question)
     if entry is None:
@@ -131,8 +134,37 @@ def _taken(book, question):
     return entry[0]["answer"]
 
 
+def failure_to_connect(kind, heading, stages):
+    """The recorded answer under this heading whose turn it is, where it tells of a connection that failed at one of these stages; else None.
+
+    Connections are made before it is known what will be asked, so that only the order tells which of them failed.
+    """
+    for book in (_book, _start):
+        for entry in book.headings.get((kind, heading), ()):
+            if entry[1]:
+                continue
+            answer = entry[0]["answer"]
+            if answer.get("during") not in stages:
+                return None
+            entry[1] = True
+            return answer
+    return None
+
+
 def take_unanswered():
     """What was asked in vain since the request began."""
     taken = _unanswered[:]
     del _unanswered[:]
     return taken
+
+
+def failure_of(kind, question, stages):
+    """The recorded failure of this very question at one of these stages, not given yet; else None. It is no question in vain."""
+    module = recording.kind(kind)
+    for book in (_book, _start):
+        for entry in book.headings.get((kind, module.heading(question)), ()):
+            answer = entry[0]["answer"]
+            if not entry[1] and answer.get("during") in stages and module.alike(entry[0], question) != matching.NOT:
+                entry[1] = True
+                return answer
+    return None
