@@ -62,6 +62,24 @@ def recording(original, hears_lifespan=False):
     return __call__
 
 
+async def _call_application(entry, scope, receive, send):
+    return await entry.application(scope, receive, send)
+
+
+class Entry:
+    """An ASGI 3 callable with the recording around it, for servers that hold the callable themselves."""
+
+    __slots__ = ("application",)
+
+    def __init__(self, application):
+        self.application = application
+
+    __call__ = recording(_call_application)
+
+    def __getattr__(self, name):
+        return getattr(self.application, name)
+
+
 async def _serve_other(original, application, scope, receive, send):
     """WebSockets and the lifespan: failures are seen, the conversation is not recorded."""
     kind = scope["type"]
@@ -208,7 +226,7 @@ class Occasion:
         if received["type"] == "websocket":
             missing.append("request: the conversation of a WebSocket is not recorded")
         return {
-            "protocol": "asgi",
+            "protocol": self.protocol,
             "method": method,
             "scheme": str(received.get("scheme", "http")),
             "path": self.path(),

@@ -129,6 +129,57 @@ def patch_hypercorn_serve(module):
     module.serve = serve
 
 
+def patch_waitress(module):
+    def create_server(application, *more, **named):
+        replay.run(application, "wsgi")
+
+    module.create_server = create_server
+
+
+def patch_gevent(module):
+    def start(self):
+        replay.run(self.application, "wsgi")
+
+    module.WSGIServer.start = start
+
+
+def patch_granian(module):
+    def serve(self, spawn_target=None, target_loader=None, wrap_loader=True):
+        if target_loader is None:
+            application = module.load_target(self.target, wd=self.working_dir, factory=self.factory)
+        else:
+            application = target_loader(self.target) if wrap_loader else target_loader()
+        interface = str(getattr(self.interface, "value", self.interface))
+        if interface == "rsgi":
+            replay.end_early("granian serves the program by RSGI, which this agent does not replay")
+        replay.run(application, "wsgi" if interface == "wsgi" else "asgi")
+
+    module.AbstractServer.serve = serve
+
+
+def patch_daphne(module):
+    def run(self):
+        replay.run(self.application, "asgi")
+
+    module.Server.run = run
+
+
+def patch_django(module):
+    def run(addr, port, wsgi_handler, *more, **named):
+        replay.run(wsgi_handler, "wsgi")
+
+    module.run = run
+
+
+def patch_django_command(module):
+    """Whether migrations are due is advice for a person, and takes questions to the database that no request asked."""
+    module.BaseCommand.check_migrations = lambda self: None
+
+
+def patch_django_reloader(module):
+    module.run_with_reloader = lambda main_func, *more, **named: main_func(*more, **named)
+
+
 def _unwrapped(application):
     """Hypercorn wraps either kind in an adapter of its own."""
     inner = getattr(application, "app", application)
