@@ -38,7 +38,7 @@ def _run_gunicorn(self):
     worker = configuration.worker_class_str.lower()
     asgi = "uvicorn" in worker or "asgi" in worker or _speaks_asgi(application)
     _call_hook(configuration, "post_worker_init")
-    replay.run(application, "asgi" if asgi else "wsgi")
+    replay.run(application, "aiohttp" if "aiohttp" in worker else "asgi" if asgi else "wsgi")
 
 
 def _call_hook(configuration, name):
@@ -178,6 +178,14 @@ def patch_django_command(module):
 
 def patch_django_reloader(module):
     module.run_with_reloader = lambda main_func, *more, **named: main_func(*more, **named)
+
+
+def patch_aiohttp(module):
+    async def start(self):
+        await replay.run_within(self._runner.server, "aiohttp")
+
+    for site in (module.TCPSite, module.UnixSite, module.SockSite):
+        site.start = start
 
 
 def _unwrapped(application):
