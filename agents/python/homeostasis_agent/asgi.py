@@ -53,6 +53,7 @@ def recording(original, hears_lifespan=False):
             raise
         if not occasion.failed:
             cell.requests += 1
+            occasion.counted = True
             if exchange is not None:
                 exchange.keep(occasion)
         if channel.asleep:
@@ -195,7 +196,8 @@ class Exchange:
 class Occasion:
     """One request as it was received: a copy of the scope before anyone changed it, and what is known since."""
 
-    __slots__ = ("received", "cell", "began", "tee", "failed", "answers")
+    # `counted` is there once the request was counted as completed.
+    __slots__ = ("received", "cell", "began", "tee", "failed", "answers", "counted")
 
     protocol = "asgi"
 
@@ -213,7 +215,8 @@ class Occasion:
         if not self.failed:
             self.failed = True
             self.cell.failed += 1
-            self.cell.requests += 1
+            if not was_counted and not hasattr(self, "counted"):
+                self.cell.requests += 1
             if channel.asleep:
                 channel.wake()
 

@@ -128,6 +128,7 @@ def _arrived(request, request_handler):
 def _answered(occasion, response):
     if not occasion.failed:
         occasion.cell.requests += 1
+        occasion.counted = True
         if occasion.sampled:
             _keep(occasion, response)
     if channel.asleep:

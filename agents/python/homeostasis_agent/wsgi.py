@@ -43,6 +43,7 @@ def recording(original):
             raise
         if not occasion.failed:
             cell.requests += 1
+            occasion.counted = True
         if channel.asleep:
             channel.wake()
         return result
@@ -289,7 +290,8 @@ def _keep(occasion, answer, recorded):
 class Occasion:
     """One request as it was received: a copy of the environ before anyone changed it, and what is known since."""
 
-    __slots__ = ("received", "cell", "began", "tee", "failed", "answers")
+    # `counted` is there once the request was counted as completed.
+    __slots__ = ("received", "cell", "began", "tee", "failed", "answers", "counted")
 
     protocol = "wsgi"
 
@@ -308,7 +310,7 @@ class Occasion:
         if not self.failed:
             self.failed = True
             self.cell.failed += 1
-            if not was_counted:
+            if not was_counted and not hasattr(self, "counted"):
                 self.cell.requests += 1
             if channel.asleep:
                 channel.wake()

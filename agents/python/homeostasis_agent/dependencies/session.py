@@ -126,7 +126,8 @@ def described_answer(question, result):
 
 
 def heading(question):
-    return question["store"]
+    """A request has one session, wherever it is kept."""
+    return ""
 
 
 def alike(recorded, asked):
