@@ -17,6 +17,21 @@ _waiting = {
     "gunicorn.glogging": ("hooks_gunicorn", "patch_logger"),
     "werkzeug.serving": ("hooks_werkzeug", "patch"),
     "uvicorn.config": ("hooks_uvicorn", "patch"),
+    "django.core.handlers.wsgi": ("hooks_django", "patch_wsgi"),
+    "django.core.handlers.asgi": ("hooks_django", "patch_asgi"),
+    "django.core.handlers.exception": ("hooks_django", "patch_exceptions"),
+    "django.core.handlers.base": ("hooks_django", "patch_base"),
+    "rest_framework.views": ("hooks_django", "patch_rest_framework"),
+    "quart.app": ("hooks_quart", "patch"),
+    "aiohttp.web_runner": ("hooks_aiohttp", "patch_runner"),
+    "aiohttp.web_protocol": ("hooks_aiohttp", "patch_protocol"),
+    "wsgiref.simple_server": ("hooks_servers", "patch_wsgiref"),
+    "waitress.server": ("hooks_servers", "patch_waitress"),
+    "gevent.pywsgi": ("hooks_servers", "patch_gevent"),
+    "hypercorn.asyncio.run": ("hooks_servers", "patch_hypercorn"),
+    "granian.asgi": ("hooks_servers", "patch_granian_asgi"),
+    "granian.wsgi": ("hooks_servers", "patch_granian_wsgi"),
+    "daphne.server": ("hooks_servers", "patch_daphne"),
     # Dependencies.
     "concurrent.futures.thread": ("dependencies.threads", "record_pool"),
     "random": ("dependencies.randomness", "record_random"),
@@ -47,6 +62,7 @@ _waiting = {
     "aiohttp.client_reqrep": ("dependencies.http_aiohttp", "record_request"),
     "redis.connection": ("dependencies.redis_connection", "record"),
     "redis.asyncio.connection": ("dependencies.redis_connection", "record_async"),
+    "django.contrib.sessions.middleware": ("dependencies.session", "record"),
 }
 
 _replaying = {
@@ -66,9 +82,23 @@ _replaying = {
     "hypercorn.run": ("replay_servers", "patch_hypercorn_run"),
     "hypercorn.asyncio": ("replay_servers", "patch_hypercorn_serve"),
     "wsgiref.simple_server": ("replay_servers", "patch_wsgiref"),
+    "quart.app": ("hooks_quart", "patch_for_replay"),
+    "aiohttp.web_runner": ("replay_servers", "patch_aiohttp"),
+    "aiohttp.web_protocol": ("hooks_aiohttp", "patch_protocol_for_replay"),
+    "waitress.server": ("replay_servers", "patch_waitress"),
+    "gevent.pywsgi": ("replay_servers", "patch_gevent"),
+    "granian.server.common": ("replay_servers", "patch_granian"),
+    "daphne.server": ("replay_servers", "patch_daphne"),
+    "django.core.handlers.exception": ("hooks_django", "patch_exceptions"),
+    "django.core.handlers.base": ("hooks_django", "patch_base"),
+    "django.core.servers.basehttp": ("replay_servers", "patch_django"),
+    "django.core.management.base": ("replay_servers", "patch_django_command"),
+    "django.utils.autoreload": ("replay_servers", "patch_django_reloader"),
+    "rest_framework.views": ("hooks_django", "patch_rest_framework"),
     "jwt.api_jwt": ("credentials", "patch_pyjwt"),
     "jose.jwt": ("credentials", "patch_jose"),
     "flask_wtf.csrf": ("credentials", "patch_flask_wtf"),
+    "django.middleware.csrf": ("credentials", "patch_django_csrf"),
     # Dependencies.
     "random": ("dependencies.randomness", "replay_random"),
     "uuid": ("dependencies.randomness", "replay_uuid"),
@@ -91,6 +121,8 @@ _replaying = {
     "aiohttp.connector": ("dependencies.http_aiohttp", "replay_connector"),
     "redis.connection": ("dependencies.redis_connection", "replay"),
     "redis.asyncio.connection": ("dependencies.redis_connection", "replay_async"),
+    "django.contrib.sessions.middleware": ("dependencies.session", "replay"),
+    "django.contrib.auth": ("dependencies.session", "trust_hashes"),
 }
 
 _patches = {}

@@ -92,6 +92,13 @@ def _redis(question, place, work):
         answer["value"] = masked(answer["value"], key, place + ".answer", work)
 
 
+def _session(question, place, work):
+    question["key"] = masked(question["key"], "session", place + ".key", work)
+    answer = question["answer"]
+    if "value" in answer:
+        answer["value"] = redact._value(answer["value"], None, place + ".answer", work)
+
+
 def _error(error, place, work):
     for number, argument in enumerate(error["arguments"]):
         if argument["t"] == "error":
@@ -110,7 +117,7 @@ def _scrubbed(text, place, work):
     return hidden
 
 
-_visits = {"sql": _sql, "http": _http, "redis": _redis}
+_visits = {"sql": _sql, "http": _http, "redis": _redis, "session": _session}
 
 
 def hide_known(answers, work):

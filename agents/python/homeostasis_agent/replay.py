@@ -211,12 +211,13 @@ def write():
 def run(application, protocol):
     """Give the recorded requests to the program's callable, write the result and end the process."""
     _play_call_instead()
-    if protocol == "wsgi":
-        from . import replay_wsgi as player
-    else:
-        from . import replay_asgi as player
+    player = _player(protocol)
     # What the program did while it started is not an effect of a request.
     _end_with(player.play, application, _task["requests"][:MAX_EXCHANGES], exchange_of)
+
+
+def _player(protocol):
+    return __import__("homeostasis_agent.replay_" + protocol, None, None, ["play"])
 
 
 def _play_call_instead():
@@ -229,10 +230,8 @@ def _play_call_instead():
         end_early("the program began to serve requests, but the replay is of kind %r" % _task["kind"])
 
 
-async def run_within(application):
-    """Like `run`, for a program that serves ASGI within an event loop of its own."""
-    from . import replay_asgi
-
+async def run_within(application, protocol="asgi"):
+    """Like `run`, for a program that serves within an event loop of its own."""
     if _task["kind"] == "call":
         from threading import Thread
 
@@ -242,7 +241,7 @@ async def run_within(application):
         thread.join()
     _play_call_instead()
     try:
-        await replay_asgi.play_within(application, _task["requests"][:MAX_EXCHANGES], exchange_of)
+        await _player(protocol).play_within(application, _task["requests"][:MAX_EXCHANGES], exchange_of)
         _result["ready"] = True
     except BaseException as error:
         _failed(error)
