@@ -50,7 +50,9 @@ def recording(original, hears_lifespan=False):
             result = await original(self, scope, receive, send)
         except Exception as error:
             report(error, "asgi", occasion)
+            occasion.ended = True
             raise
+        occasion.ended = True
         if not occasion.failed:
             cell.requests += 1
             if exchange is not None:
@@ -177,7 +179,8 @@ class Exchange:
 class Occasion:
     """One request as it was received: a copy of the scope before anyone changed it, and what is known since."""
 
-    __slots__ = ("received", "cell", "began", "tee", "failed", "answers")
+    # `ended`: the program is done with it. What it started meanwhile may go on, and carries it on.
+    __slots__ = ("received", "cell", "began", "tee", "failed", "answers", "ended")
 
     protocol = "asgi"
 
@@ -186,7 +189,7 @@ class Occasion:
         self.cell = cell
         self.began = began
         self.tee = self.answers = None
-        self.failed = False
+        self.failed = self.ended = False
 
     def path(self):
         return str(self.received.get("path", ""))

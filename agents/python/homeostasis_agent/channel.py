@@ -139,21 +139,29 @@ def wake():
         pass
 
 
-def post(time, signature, capsule, occasion):
-    """Queue a raw event; the newest is dropped, and False returned, when the queue is full."""
+def post(time, signature, capsule, occasion, answers=None):
+    """Queue a raw event; the newest is dropped, and False returned, when the queue is full.
+
+    `answers` are those of its dependencies, where they were taken earlier.
+    """
     global dropped
     start()
     if len(_events) + len(_outgoing) >= MAX_QUEUED or _outgoing_bytes >= MAX_QUEUED_BYTES:
         dropped += 1
         return False
     witnesses = occasion.cell.witnesses if occasion is not None else ()
-    from .dependencies.recording import snapshot, snapshot_here
-
-    # What is answered from now on belongs to the handling of the failure.
-    answers = snapshot(occasion) if occasion is not None else snapshot_here()
+    if answers is None:
+        answers = answers_of(occasion)
     _events.append((time, signature, capsule, occasion, witnesses, answers))
     wake()
     return True
+
+
+def answers_of(occasion):
+    """What dependencies have answered until now: what is answered from now on belongs to the handling of the failure."""
+    from .dependencies.recording import snapshot, snapshot_here
+
+    return snapshot(occasion) if occasion is not None else snapshot_here()
 
 
 def settle():
@@ -377,6 +385,7 @@ def _collect():
     while _events and _has_room():
         _queue_event(messages, _events.popleft())
     now = monotonic()
+    failures.tell_logged()
     if now - _last_tick < TICK or not _has_room():
         return
     _last_tick = now
@@ -567,6 +576,7 @@ def _flush(seconds):
     from . import failures
 
     deadline = monotonic() + seconds
+    failures.tell_logged(True)
     _pause(seconds)
     _started = False
     if _thread:

@@ -10,14 +10,25 @@ MAX_KEYS = 2000
 MAX_LINKS = 5
 MAX_KEY_FRAMES = 80
 MARK = "_homeostasis_reported"
+MAX_LOGGED = 1000
+# So long a logged exception may take to leave the program after all.
+LOGGED_SECONDS = 1.0
 
-# In replay mode this takes the exceptions instead of the channel.
+# Hooks that hear of exceptions which were kept from going on: what the program was doing did not end by them.
+KEPT = frozenset(["logging", "asyncio", "concurrent.futures", "celery.task", "rq.job", "apscheduler.job"])
+
+# In replay mode this takes the exceptions, with the hook, instead of the channel.
 recorder = None
 
 # Imported with the first failure, since it needs this module itself.
 _channel = None
 _records = {}
 _by_key = {}
+# Logged exceptions that may still leave the program, by the number in their mark, which is below zero;
+# and the tokens of those that were told.
+_logged = {}
+_told = {}
+_last_number = 0
 _never = (KeyboardInterrupt, SystemExit, GeneratorExit)
 _dictionary_of = BaseException.__dict__["__dict__"].__get__
 _traceback_of = BaseException.__dict__["__traceback__"].__get__
@@ -39,34 +50,37 @@ class Record:
         self.last_capture = self.first = self.last = 0.0
 
 
-def report(error, hook, occasion=None, was_counted=False):
+def report(error, hook, occasion=None, was_counted=False, origin=None):
     """An exception that nobody handled, or whose handler could only apologise, came by `hook`.
 
     `occasion` is the request as recorded by `wsgi` or `asgi`, or None when there was none;
     `was_counted` says that the request was counted as completed before this happened.
+    `origin` says where it happened, when that was not in this thread or task.
     No error of ours ever leaves this function.
     """
     if not guard.enabled:
         return
     try:
-        _report(error, hook, occasion, was_counted)
+        _report(error, hook, occasion, was_counted, origin)
     except Exception:
         guard.failed("report")
 
 
-def _report(error, hook, occasion, was_counted):
+def _report(error, hook, occasion, was_counted, origin):
     if isinstance(error, _never):
         return
     if recorder is not None:
-        recorder(error)
+        recorder(error, hook)
         return
     # The same exception passes several hooks on its way out.
     # One object that is raised again in a later request is a new failure.
     marks = _dictionary_of(error)
     token = id(occasion) if occasion is not None else 0
     mark = marks.get(MARK)
-    if mark is not None and (occasion is None or mark == token):
+    if mark is not None and _is_told(mark, token):
         return
+    if _logged:
+        _withdraw_logged(error)
     marks[MARK] = token
     record = _record_of(error)
     if record is None:
@@ -76,18 +90,142 @@ def _report(error, hook, occasion, was_counted):
             return
         occasion.count_failure(was_counted)
     now = time()
-    if record.captured < CAPTURES or now - record.last_capture >= SECONDS_BETWEEN:
-        record.captured += 1
-        record.last_capture = now
-        if _capture(error, hook, occasion, record.signature, now):
+    if _is_due(record, now):
+        missing = []
+        capsule = _capsule(error, hook, occasion, missing, origin)
+        if occasion is not None:
+            occasion.finish_body(missing)
+        if _post(now, record, capsule, occasion, origin.answers if origin is not None else None):
             return
         # No room for the capsule: the failure is at least counted.
     _count(record, now)
+    _wake()
+
+
+def _is_told(mark, token):
+    """Was an exception with this mark told before, in this request or wherever it is seen now?"""
+    if mark >= 0:
+        return not token or mark == token
+    return mark not in _logged and (not token or _told.get(mark) == token)
+
+
+def _is_due(record, now):
+    """Is this occurrence to be captured whole? Then it counts as captured."""
+    if record.captured >= CAPTURES and now - record.last_capture < SECONDS_BETWEEN:
+        return False
+    record.captured += 1
+    record.last_capture = now
+    return True
+
+
+def _capsule(error, hook, occasion, missing, origin=None):
+    from . import capture
+
+    return capture.capsule(error, "process" if occasion is None else "request", hook, missing, origin)
+
+
+def _post(when, record, capsule, occasion, answers):
+    from . import channel
+
+    return channel.post(when, record.signature, capsule, occasion, answers)
+
+
+def _wake():
     global _channel
     if _channel is None:
         from . import channel as _channel
     if _channel.asleep:
         _channel.wake()
+
+
+class Logged:
+    """An exception that was logged: told after a while, unless it leaves the program and is told as that."""
+
+    __slots__ = ("record", "token", "when", "capsule", "occasion", "answers")
+
+    def __init__(self, record, token, when, capsule, occasion, answers):
+        self.record = record
+        self.token = token
+        self.when = when
+        self.capsule = capsule
+        self.occasion = occasion
+        self.answers = answers
+
+
+def report_logged(error, occasion):
+    """The program caught an exception and logged it as an error. No error of ours ever leaves this function."""
+    if not guard.enabled:
+        return
+    try:
+        _report_logged(error, occasion)
+    except Exception:
+        guard.failed("report of what was logged")
+
+
+def _report_logged(error, occasion):
+    global _last_number
+    if isinstance(error, _never):
+        return
+    if recorder is not None:
+        recorder(error, "logging")
+        return
+    marks = _dictionary_of(error)
+    token = id(occasion) if occasion is not None else 0
+    mark = marks.get(MARK)
+    if mark is not None and (mark in _logged or _is_told(mark, token)):
+        return
+    record = _record_of(error)
+    if record is None:
+        return
+    if occasion is not None:
+        if settings.exclude_paths and settings.excluded_path(occasion.path()):
+            return
+        occasion.count_failure()
+    if len(_logged) >= MAX_LOGGED:
+        tell_logged(True)
+    now = time()
+    capsule = answers = None
+    if _is_due(record, now):
+        from . import channel
+
+        channel.start()
+        capsule = _capsule(error, "logging", occasion, [])
+        answers = channel.answers_of(occasion)
+    # A plain number, for exceptions are pickled with what is in their dictionary.
+    _last_number = number = _last_number - 1
+    marks[MARK] = number
+    _logged[number] = Logged(record, token, now, capsule, occasion, answers)
+    _wake()
+
+
+def _withdraw_logged(error):
+    """An exception leaves the program: that it, or one that led to it, was logged on the way is not told any more."""
+    seen = 0
+    while error is not None and seen < MAX_LINKS:
+        seen += 1
+        logged = _logged.pop(_dictionary_of(error).get(MARK), None)
+        if logged is not None and logged.capsule is not None:
+            logged.record.captured -= 1
+        error = _cause_of(error) or _context_of(error)
+
+
+def tell_logged(all_of_them=False):
+    """Tell what was logged and has not left the program since; called by the agent's thread and before the process ends."""
+    now = time()
+    for number in list(_logged):
+        logged = _logged.get(number)
+        if logged is None or not all_of_them and 0 <= now - logged.when < LOGGED_SECONDS:
+            continue
+        # Whoever takes it out has it: the program may withdraw it at this moment.
+        logged = _logged.pop(number, None)
+        if logged is None:
+            continue
+        if len(_told) >= MAX_LOGGED:
+            _told.pop(next(iter(_told)), None)
+        _told[number] = logged.token
+        capsule = logged.capsule
+        if capsule is None or not _post(logged.when, logged.record, capsule, logged.occasion, logged.answers):
+            _count(logged.record, logged.when)
 
 
 def _count(record, now):
@@ -103,16 +241,6 @@ def count_dropped(signature, when):
     if record is None:
         record = _records[signature] = Record(signature)
     _count(record, when)
-
-
-def _capture(error, hook, occasion, signature, now):
-    from . import capture, channel
-
-    missing = []
-    capsule = capture.capsule(error, "process" if occasion is None else "request", hook, missing)
-    if occasion is not None:
-        occasion.finish_body(missing)
-    return channel.post(now, signature, capsule, occasion)
 
 
 def _record_of(error):
@@ -221,7 +349,7 @@ def _failing_module(error):
 
 
 def has_news():
-    return any(record.count != record.told for record in list(_records.values()))
+    return bool(_logged) or any(record.count != record.told for record in list(_records.values()))
 
 
 def take_news():
@@ -253,3 +381,5 @@ def forget():
     """Begin anew in a forked child."""
     _by_key.clear()
     _records.clear()
+    _logged.clear()
+    _told.clear()

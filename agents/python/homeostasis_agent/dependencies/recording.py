@@ -1,6 +1,7 @@
 """Keeps what dependencies answered to the request in flight; it sends nothing, and forgets all when the request succeeds."""
 
 from _contextvars import ContextVar
+from time import time
 
 from .. import traffic
 
@@ -14,8 +15,8 @@ MAX_ROLLING_BYTES = 64 << 10
 # So many threads and tasks outside of requests are recorded at the same time.
 MAX_CONTEXTS = 200
 
-# The request that this thread or task serves: an occasion of `wsgi` or `asgi`, or outside of requests an `Outside`.
-# Both have a field `answers`, which stays None until there is something to keep.
+# The request that this thread or task serves: an occasion of `wsgi` or `asgi`, or outside of requests a `Job` or an `Outside`.
+# All have a field `answers`, which stays None until there is something to keep.
 in_flight = ContextVar("homeostasis.in_flight", default=None)
 
 _contexts = 0
@@ -104,6 +105,16 @@ class Outside:
         _contexts -= 1
 
 
+class Job:
+    """One job of a worker: like a request it has a beginning and an end."""
+
+    __slots__ = ("answers", "began")
+
+    def __init__(self):
+        self.answers = None
+        self.began = time()
+
+
 # What was answered before the first request, and what servers said of themselves: their version, their types.
 # Programs ask such things once and remember them, so that they belong to every request that comes later.
 start = Answers()
@@ -139,6 +150,12 @@ def _note_outside(kind, question, result, size):
     return outside.answers.add(kind, question, result, size)
 
 
+def end_start():
+    """The program has begun to work off jobs: what is asked from now on is no part of its start."""
+    global _start_is_over
+    _start_is_over = True
+
+
 def draw(source, value):
     """Keep one number or identifier that was drawn at random while a request is served."""
     occasion = in_flight.get()
@@ -163,11 +180,8 @@ def snapshot(occasion):
 
 
 def snapshot_here():
-    """The same outside of requests, for this thread or task; while the program starts, all that was answered."""
-    outside = in_flight.get()
-    if type(outside) is Outside:
-        return snapshot(outside)
-    return None
+    """The same for this thread or task, whatever it does."""
+    return snapshot(in_flight.get())
 
 
 def described(snapshot, place, missing):
