@@ -166,7 +166,7 @@ def capsule(error, kind, hook, missing, where=None):
     """The capsule but for what `finish` adds later, off the program's path; `where` is its origin when that is not here."""
     call = None
     if kind == "process":
-        call = calls.described(_traceback_of(error), missing, was_caught=hook == "logging")
+        call = calls.described(_traceback_of(error), missing, was_caught=hook in ("logging", "capture_exception"))
     return {
         "schema": 1,
         "kind": kind,

@@ -6,6 +6,8 @@ from _thread import allocate_lock, get_ident, start_new_thread
 from collections import deque
 from time import monotonic, sleep
 
+from . import settings
+
 MAX_QUEUED = 256
 MAX_QUEUED_BYTES = 16 << 20
 MAX_MESSAGE = 8 << 20
@@ -45,6 +47,13 @@ _thread = 0
 _stop = False
 _wake_read = _wake_write = -1
 _pid = 0
+
+
+def connect_to(path):
+    """Where Homeostasis listens, for a program that was not started by it."""
+    global _path
+    if not _path:
+        _path = path
 
 
 def start():
@@ -385,7 +394,7 @@ def _collect():
     while _events and _has_room():
         _queue_event(messages, _events.popleft())
     now = monotonic()
-    failures.tell_logged()
+    failures.tell_caught()
     if now - _last_tick < TICK or not _has_room():
         return
     _last_tick = now
@@ -414,6 +423,10 @@ def _queue_event(messages, raw):
         line = None
     if line is None:
         dropped += 1
+    elif settings.before_send is not None:
+        from . import before_send
+
+        line = before_send.ask(line, MAX_MESSAGE)
     if line is None or not _queue(line):
         from . import failures
 
@@ -576,7 +589,7 @@ def _flush(seconds):
     from . import failures
 
     deadline = monotonic() + seconds
-    failures.tell_logged(True)
+    failures.tell_caught(True)
     _pause(seconds)
     _started = False
     if _thread:

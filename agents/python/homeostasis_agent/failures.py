@@ -1,5 +1,6 @@
 """Decides what becomes of one exception that a hook saw: captured whole, counted, or left out; it builds no capsule itself."""
 
+from _thread import get_ident
 from time import time
 
 from . import guard, settings
@@ -10,23 +11,25 @@ MAX_KEYS = 2000
 MAX_LINKS = 5
 MAX_KEY_FRAMES = 80
 MARK = "_homeostasis_reported"
-MAX_LOGGED = 1000
-# So long a logged exception may take to leave the program after all.
-LOGGED_SECONDS = 1.0
+MAX_CAUGHT = 1000
+# So long a caught exception may take to leave the program after all.
+CAUGHT_SECONDS = 1.0
 
 # Hooks that hear of exceptions which were kept from going on: what the program was doing did not end by them.
-KEPT = frozenset(["logging", "asyncio", "concurrent.futures", "celery.task", "rq.job", "apscheduler.job"])
+KEPT = frozenset(["logging", "asyncio", "concurrent.futures", "celery.task", "rq.job", "apscheduler.job", "capture_exception"])
 
 # In replay mode this takes the exceptions, with the hook, instead of the channel.
 recorder = None
+# While this thread runs code of the program on our behalf, nothing that happens there is reported.
+silent_thread = 0
 
 # Imported with the first failure, since it needs this module itself.
 _channel = None
 _records = {}
 _by_key = {}
-# Logged exceptions that may still leave the program, by the number in their mark, which is below zero;
+# Caught exceptions that may still leave the program, by the number in their mark, which is below zero;
 # and the tokens of those that were told.
-_logged = {}
+_caught = {}
 _told = {}
 _last_number = 0
 _never = (KeyboardInterrupt, SystemExit, GeneratorExit)
@@ -67,7 +70,7 @@ def report(error, hook, occasion=None, was_counted=False, origin=None):
 
 
 def _report(error, hook, occasion, was_counted, origin):
-    if isinstance(error, _never):
+    if isinstance(error, _never) or silent_thread == get_ident():
         return
     if recorder is not None:
         recorder(error, hook)
@@ -79,8 +82,8 @@ def _report(error, hook, occasion, was_counted, origin):
     mark = marks.get(MARK)
     if mark is not None and _is_told(mark, token):
         return
-    if _logged:
-        _withdraw_logged(error)
+    if _caught:
+        _withdraw_caught(error)
     marks[MARK] = token
     record = _record_of(error)
     if record is None:
@@ -106,7 +109,7 @@ def _is_told(mark, token):
     """Was an exception with this mark told before, in this request or wherever it is seen now?"""
     if mark >= 0:
         return not token or mark == token
-    return mark not in _logged and (not token or _told.get(mark) == token)
+    return mark not in _caught and (not token or _told.get(mark) == token)
 
 
 def _is_due(record, now):
@@ -138,8 +141,8 @@ def _wake():
         _channel.wake()
 
 
-class Logged:
-    """An exception that was logged: told after a while, unless it leaves the program and is told as that."""
+class Caught:
+    """An exception that the program caught: told after a while, unless it leaves the program and is told as that."""
 
     __slots__ = ("record", "token", "when", "capsule", "occasion", "answers")
 
@@ -152,27 +155,27 @@ class Logged:
         self.answers = answers
 
 
-def report_logged(error, occasion):
-    """The program caught an exception and logged it as an error. No error of ours ever leaves this function."""
+def report_caught(error, hook, occasion=None):
+    """The program caught an exception and said so, by a log or to us. No error of ours ever leaves this function."""
     if not guard.enabled:
         return
     try:
-        _report_logged(error, occasion)
+        _report_caught(error, hook, occasion)
     except Exception:
-        guard.failed("report of what was logged")
+        guard.failed("report of " + hook)
 
 
-def _report_logged(error, occasion):
+def _report_caught(error, hook, occasion):
     global _last_number
-    if isinstance(error, _never):
+    if isinstance(error, _never) or silent_thread == get_ident():
         return
     if recorder is not None:
-        recorder(error, "logging")
+        recorder(error, hook)
         return
     marks = _dictionary_of(error)
     token = id(occasion) if occasion is not None else 0
     mark = marks.get(MARK)
-    if mark is not None and (mark in _logged or _is_told(mark, token)):
+    if mark is not None and (mark in _caught or _is_told(mark, token)):
         return
     record = _record_of(error)
     if record is None:
@@ -181,51 +184,51 @@ def _report_logged(error, occasion):
         if settings.exclude_paths and settings.excluded_path(occasion.path()):
             return
         occasion.count_failure()
-    if len(_logged) >= MAX_LOGGED:
-        tell_logged(True)
+    if len(_caught) >= MAX_CAUGHT:
+        tell_caught(True)
     now = time()
     capsule = answers = None
     if _is_due(record, now):
         from . import channel
 
         channel.start()
-        capsule = _capsule(error, "logging", occasion, [])
+        capsule = _capsule(error, hook, occasion, [])
         answers = channel.answers_of(occasion)
     # A plain number, for exceptions are pickled with what is in their dictionary.
     _last_number = number = _last_number - 1
     marks[MARK] = number
-    _logged[number] = Logged(record, token, now, capsule, occasion, answers)
+    _caught[number] = Caught(record, token, now, capsule, occasion, answers)
     _wake()
 
 
-def _withdraw_logged(error):
+def _withdraw_caught(error):
     """An exception leaves the program: that it, or one that led to it, was logged on the way is not told any more."""
     seen = 0
     while error is not None and seen < MAX_LINKS:
         seen += 1
-        logged = _logged.pop(_dictionary_of(error).get(MARK), None)
-        if logged is not None and logged.capsule is not None:
-            logged.record.captured -= 1
+        caught = _caught.pop(_dictionary_of(error).get(MARK), None)
+        if caught is not None and caught.capsule is not None:
+            caught.record.captured -= 1
         error = _cause_of(error) or _context_of(error)
 
 
-def tell_logged(all_of_them=False):
+def tell_caught(all_of_them=False):
     """Tell what was logged and has not left the program since; called by the agent's thread and before the process ends."""
     now = time()
-    for number in list(_logged):
-        logged = _logged.get(number)
-        if logged is None or not all_of_them and 0 <= now - logged.when < LOGGED_SECONDS:
+    for number in list(_caught):
+        caught = _caught.get(number)
+        if caught is None or not all_of_them and 0 <= now - caught.when < CAUGHT_SECONDS:
             continue
         # Whoever takes it out has it: the program may withdraw it at this moment.
-        logged = _logged.pop(number, None)
-        if logged is None:
+        caught = _caught.pop(number, None)
+        if caught is None:
             continue
-        if len(_told) >= MAX_LOGGED:
+        if len(_told) >= MAX_CAUGHT:
             _told.pop(next(iter(_told)), None)
-        _told[number] = logged.token
-        capsule = logged.capsule
-        if capsule is None or not _post(logged.when, logged.record, capsule, logged.occasion, logged.answers):
-            _count(logged.record, logged.when)
+        _told[number] = caught.token
+        capsule = caught.capsule
+        if capsule is None or not _post(caught.when, caught.record, capsule, caught.occasion, caught.answers):
+            _count(caught.record, caught.when)
 
 
 def _count(record, now):
@@ -349,7 +352,7 @@ def _failing_module(error):
 
 
 def has_news():
-    return bool(_logged) or any(record.count != record.told for record in list(_records.values()))
+    return bool(_caught) or any(record.count != record.told for record in list(_records.values()))
 
 
 def take_news():
@@ -377,9 +380,14 @@ def rearm():
         record.captured = 0
 
 
+def reconsider():
+    """The settings have changed: what was left out may not be any more, and the other way round."""
+    _by_key.clear()
+
+
 def forget():
     """Begin anew in a forked child."""
     _by_key.clear()
     _records.clear()
-    _logged.clear()
+    _caught.clear()
     _told.clear()

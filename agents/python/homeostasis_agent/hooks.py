@@ -96,6 +96,10 @@ def install():
     sys.meta_path.insert(0, Finder)
 
 
+def is_installed():
+    return _installed
+
+
 def _hook_uncaught():
     previous = sys.excepthook
 

@@ -45,7 +45,7 @@ def _heard(record):
     if not isinstance(error, Exception) or error.__traceback__ is None or _is_answer(error):
         return
     if settings.in_app(record.pathname):
-        failures.report_logged(error, origin.request_in_progress())
+        failures.report_caught(error, "logging", origin.request_in_progress())
         return
     for beginning, hook in _callers:
         if record.name.startswith(beginning):

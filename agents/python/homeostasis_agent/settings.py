@@ -42,7 +42,8 @@ def apply(config):
 
 def apply_in_code(options):
     """Take over what the program has set: it goes before what a welcome says, but for lists, which add up."""
-    _in_code.update(options)
+    for name, value in options.items():
+        _in_code[name] = _in_code.get(name, []) + value if isinstance(value, list) else value
     _combine()
 
 
