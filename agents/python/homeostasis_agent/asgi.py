@@ -50,7 +50,9 @@ def recording(original, hears_lifespan=False):
             result = await original(self, scope, receive, send)
         except Exception as error:
             report(error, "asgi", occasion)
+            occasion.ended = True
             raise
+        occasion.ended = True
         if not occasion.failed:
             cell.requests += 1
             occasion.counted = True
@@ -197,7 +199,8 @@ class Occasion:
     """One request as it was received: a copy of the scope before anyone changed it, and what is known since."""
 
     # `counted` is there once the request was counted as completed.
-    __slots__ = ("received", "cell", "began", "tee", "failed", "answers", "counted")
+    # `ended`: the program is done with it. What it started meanwhile may go on, and carries it on.
+    __slots__ = ("received", "cell", "began", "tee", "failed", "answers", "counted", "ended")
 
     protocol = "asgi"
 
@@ -206,7 +209,7 @@ class Occasion:
         self.cell = cell
         self.began = began
         self.tee = self.answers = None
-        self.failed = False
+        self.failed = self.ended = False
 
     def path(self):
         return str(self.received.get("path", ""))

@@ -32,6 +32,19 @@ _waiting = {
     "granian.asgi": ("hooks_servers", "patch_granian_asgi"),
     "granian.wsgi": ("hooks_servers", "patch_granian_wsgi"),
     "daphne.server": ("hooks_servers", "patch_daphne"),
+    # Outside of requests.
+    "logging": ("hooks_logging", "patch"),
+    "asyncio.base_events": ("hooks_asyncio", "patch"),
+    "uvloop": ("hooks_asyncio", "patch_uvloop"),
+    "concurrent.futures._base": ("hooks_futures", "patch"),
+    "multiprocessing.process": ("hooks_multiprocessing", "patch"),
+    "celery.app.trace": ("hooks_celery", "patch_trace"),
+    "celery.worker.worker": ("hooks_celery", "patch_worker"),
+    "celery.concurrency.prefork": ("hooks_celery", "patch_prefork"),
+    "rq.job": ("hooks_rq", "patch_job"),
+    "rq.worker": ("hooks_rq", "patch_worker"),
+    "apscheduler.executors.base": ("hooks_apscheduler", "patch_executors"),
+    "apscheduler.schedulers.blocking": ("hooks_apscheduler", "patch_blocking"),
     # Dependencies.
     "concurrent.futures.thread": ("dependencies.threads", "record_pool"),
     "random": ("dependencies.randomness", "record_random"),
@@ -95,6 +108,17 @@ _replaying = {
     "django.core.management.base": ("replay_servers", "patch_django_command"),
     "django.utils.autoreload": ("replay_servers", "patch_django_reloader"),
     "rest_framework.views": ("hooks_django", "patch_rest_framework"),
+    "logging": ("hooks_logging", "patch"),
+    "asyncio.base_events": ("hooks_asyncio", "patch"),
+    "uvloop": ("hooks_asyncio", "patch_uvloop"),
+    "concurrent.futures._base": ("hooks_futures", "patch"),
+    "celery.app.trace": ("hooks_celery", "patch_trace_for_replay"),
+    "celery.worker.worker": ("replay_workers", "patch_celery"),
+    "rq.job": ("hooks_rq", "patch_job"),
+    "rq.suspension": ("replay_workers", "patch_rq_suspension"),
+    "rq.worker": ("replay_workers", "patch_rq_worker"),
+    "rq.worker_pool": ("replay_workers", "patch_rq_pool"),
+    "apscheduler.schedulers.blocking": ("replay_workers", "patch_blocking_scheduler"),
     "jwt.api_jwt": ("credentials", "patch_pyjwt"),
     "jose.jwt": ("credentials", "patch_jose"),
     "flask_wtf.csrf": ("credentials", "patch_flask_wtf"),
@@ -147,6 +171,10 @@ def install():
         if name in sys.modules:
             _apply(name, sys.modules[name])
     sys.meta_path.insert(0, Finder)
+
+
+def is_installed():
+    return _installed
 
 
 def _hook_uncaught():

@@ -218,7 +218,7 @@ def _sampled(original, application, environ, start_response, occasion):
             recorded = Recorded(MAX_RESPONSE_BODY)
             for part in result:
                 recorded.add(part)
-            _keep(occasion, answer, recorded)
+            keep(occasion, answer, recorded)
             return result
         if _is_file(result, environ):
             return result
@@ -268,12 +268,13 @@ class Exchange:
             close()
         if self.ended:
             try:
-                _keep(self.occasion, self.answer, self.recorded)
+                keep(self.occasion, self.answer, self.recorded)
             except Exception:
                 guard.failed("witness")
 
 
-def _keep(occasion, answer, recorded):
+def keep(occasion, answer, recorded):
+    """Remember an exchange as a witness, if it was a success and all of it is known."""
     status = int(answer.get("status", "0")[:3])
     if not 200 <= status < 400 or occasion.failed:
         return

@@ -1,6 +1,7 @@
 """Keeps what dependencies answered to the request in flight; it sends nothing, and forgets all when the request succeeds."""
 
 from _contextvars import ContextVar
+from time import time
 
 from .. import traffic
 
@@ -16,8 +17,8 @@ MAX_ROLLING_BYTES = 64 << 10
 # So many threads and tasks outside of requests are recorded at the same time.
 MAX_CONTEXTS = 200
 
-# The request that this thread or task serves: an occasion of `wsgi` or `asgi`, or outside of requests an `Outside`.
-# Both have a field `answers`, which stays None until there is something to keep.
+# The request that this thread or task serves: an occasion of `wsgi` or `asgi`, or outside of requests a `Job` or an `Outside`.
+# All have a field `answers`, which stays None until there is something to keep.
 in_flight = ContextVar("homeostasis.in_flight", default=None)
 
 _contexts = 0
@@ -120,6 +121,16 @@ class Outside:
         _contexts -= 1
 
 
+class Job:
+    """One job of a worker: like a request it has a beginning and an end."""
+
+    __slots__ = ("answers", "began")
+
+    def __init__(self):
+        self.answers = None
+        self.began = time()
+
+
 # What was answered before the first request, and what servers said of themselves: their version, their types.
 # Programs ask such things once and remember them, so that they belong to every request that comes later.
 start = Answers(MAX_START_BYTES)
@@ -153,6 +164,12 @@ def _note_outside(kind, question, result, size):
     outside = Outside()
     in_flight.set(outside)
     return outside.answers.add(kind, question, result, size)
+
+
+def end_start():
+    """The program has begun to work off jobs: what is asked from now on is no part of its start."""
+    global _start_is_over
+    _start_is_over = True
 
 
 def draw(source, value):
