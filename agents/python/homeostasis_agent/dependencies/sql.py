@@ -34,9 +34,10 @@ class Result:
     """What a statement brought: `columns` pairs of name and type code, or None; `rows` sequences of values, filled while they are fetched.
 
     `complete` becomes True when all rows were fetched, and `status` is the server's own word where the library tells it.
+    `then` is the exception that came in place of the next row.
     """
 
-    __slots__ = ("columns", "rows", "count", "id", "status", "complete")
+    __slots__ = ("columns", "rows", "count", "id", "status", "complete", "then")
 
     def __init__(self, columns=None, count=-1, id=None, status=None):
         self.columns = columns
@@ -45,6 +46,7 @@ class Result:
         self.id = id
         self.status = status
         self.complete = columns is None
+        self.then = None
 
 
 def is_lasting(statement):
@@ -122,6 +124,7 @@ def described_answer(question, result):
         "count": result.count,
         "id": None if result.id is None else calls.faithful(result.id, budget),
         "status": result.status,
+        "then": None if result.then is None else errors.described(result.then),
     }
 
 
