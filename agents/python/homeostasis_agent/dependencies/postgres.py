@@ -60,7 +60,7 @@ class Result:
     `kept` are sequences of cells; `description` has a name and a type code in the first two places of each column.
     """
 
-    __slots__ = ("description", "kept", "count", "status", "complete")
+    __slots__ = ("description", "kept", "count", "status", "complete", "then")
 
     id = None
 
@@ -70,6 +70,8 @@ class Result:
         self.count = count
         self.status = status
         self.complete = description is None
+        # The exception that came in place of further rows.
+        self.then = None
 
     @property
     def columns(self):
@@ -276,8 +278,27 @@ def place_of(cell):
 NOWHERE = -1
 
 
+class Failure:
+    """In place of a cell: fetching it failed."""
+
+    def __init__(self, error):
+        self.error = error
+
+
+def place_of_rest(answer):
+    """The place that cells of rows have which were not recorded."""
+    if not answer.get("then"):
+        return NOWHERE
+    _cells.append(Failure({"error": answer["then"]}))
+    return len(_cells) - 1
+
+
 def cell_at(place):
+    """The cell at this place; raises what fetching it raised, and Unanswered where nobody fetched it."""
     place = int(place)
     if place == NOWHERE:
         raise replaying.in_vain("a row that was not fetched when its answer was recorded")
-    return _cells[place]
+    cell = _cells[place]
+    if type(cell) is Failure:
+        raise made_error(cell.error)
+    return cell

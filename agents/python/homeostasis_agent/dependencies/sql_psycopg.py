@@ -311,7 +311,11 @@ def record_server_cursor_base(module):
     fetch = mixin._fetch_gen
 
     def _fetch_gen(self, num):
-        rows = yield from fetch(self, num)
+        try:
+            rows = yield from fetch(self, num)
+        except Exception as error:
+            _quietly(_fail, self, error)
+            raise
         if num is None or len(rows) < num:
             _quietly(_end_stream, self)
         return rows
@@ -371,10 +375,43 @@ def record_copy_async(module):
 
 def record_cursor(module):
     _keep_row_factory(module.Cursor)
+    for name in ("fetchone", "fetchmany", "fetchall"):
+        setattr(module.Cursor, name, _fetching(getattr(module.Cursor, name)))
 
 
 def record_cursor_async(module):
     _keep_row_factory(module.AsyncCursor)
+    for name in ("fetchone", "fetchmany", "fetchall"):
+        setattr(module.AsyncCursor, name, _fetching_async(getattr(module.AsyncCursor, name)))
+
+
+def _fetching(original):
+    def fetching(self, *arguments, **named):
+        try:
+            return original(self, *arguments, **named)
+        except Exception as error:
+            _quietly(_fail, self, error)
+            raise
+
+    return _like(fetching, original)
+
+
+def _fetching_async(original):
+    async def fetching(self, *arguments, **named):
+        try:
+            return await original(self, *arguments, **named)
+        except Exception as error:
+            _quietly(_fail, self, error)
+            raise
+
+    return _like(fetching, original)
+
+
+def _fail(cursor, error):
+    """Fetching failed, by the server's doing or by that of who loads cells."""
+    answer = _current(cursor)
+    if answer is not None and type(answer.result) is postgres.Result and answer.result.then is None:
+        answer.result.then = error
 
 
 def _keep_row_factory(class_):

@@ -153,22 +153,31 @@ def _recording_cursor(original):
 
         def fetchone(self):
             """fetchone() -> tuple or None"""
-            row = fetchone(self)
-            if row is not None:
-                _keep(self, (row,), 1)
-            else:
-                _keep(self, (), 1)
+            try:
+                row = fetchone(self)
+            except Exception as error:
+                _quietly(_fail, self, error)
+                raise
+            _keep(self, (row,) if row is not None else (), 1)
             return row
 
         def fetchmany(self, size=None):
             """fetchmany(size=self.arraysize) -> list of tuple"""
-            rows = fetchmany(self, size)
+            try:
+                rows = fetchmany(self, size)
+            except Exception as error:
+                _quietly(_fail, self, error)
+                raise
             _keep(self, rows, self.arraysize if size is None else size)
             return rows
 
         def fetchall(self):
             """fetchall() -> list of tuple"""
-            rows = fetchall(self)
+            try:
+                rows = fetchall(self)
+            except Exception as error:
+                _quietly(_fail, self, error)
+                raise
             _keep(self, rows, None)
             return rows
 
@@ -177,6 +186,9 @@ def _recording_cursor(original):
                 row = next_row(self)
             except StopIteration:
                 _keep(self, (), 1)
+                raise
+            except Exception as error:
+                _quietly(_fail, self, error)
                 raise
             _keep(self, (row,), 1)
             return row
@@ -268,6 +280,13 @@ def _keep(cursor, rows, asked):
         cursor._homeostasis_answer = None
         answer.result = postgres.UNSEEN
         guard.failed(DRIVER)
+
+
+def _fail(cursor, error):
+    """Fetching failed, by the server's doing or by that of who makes cells."""
+    answer = getattr(cursor, "_homeostasis_answer", None)
+    if answer is not None and type(answer.result) is postgres.Result and answer.result.then is None:
+        answer.result.then = error
 
 
 def _cells(row, description):

@@ -55,6 +55,10 @@ with c.cursor("big") as n:
     see("named", lambda: (n.execute("select id,name from things where id > %s order by id",(0,)), n.description, n.rowcount)[1:])
     see("n1", lambda: (n.fetchone(), n.fetchmany(2), n.rowcount))
     see("n2", lambda: [r for r in n]); see("n3", lambda: n.fetchone())
+with c.cursor("failing") as n:
+    see("nf", lambda: (n.execute("select 6 / (4 - n) from generate_series(1, 9) n"), n.fetchmany(2), n.fetchone(), n.fetchall())[1:]); c.rollback()
+see("infinity", lambda: cur.execute("select 1, 'infinity'::date").fetchone())
+see("infinities", lambda: cur.execute("select 1, 'infinity'::date").fetchall())
 see("client", lambda: psycopg.ClientCursor(c).execute("select %s, name from things order by id limit 1", ("o'x",)).fetchone())
 see("mog", lambda: psycopg.ClientCursor(c).mogrify("select %s", ("o'x",)))
 see("raw", lambda: psycopg.RawCursor(c).execute("select $1::int, name from things order by id limit 1", (5,)).fetchone())
