@@ -42,6 +42,10 @@ SAMPLED_ROWS = 8
 
 # Cells of these classes do not change.
 _steady = frozenset([type(None), bool, int, float, str, bytes, Decimal, datetime, date, time, timedelta, UUID, memoryview])
+# Types of columns that such cells are in, by their numbers.
+_steady_types = frozenset(
+    [16, 17, 18, 19, 20, 21, 23, 25, 26, 700, 701, 1042, 1043, 1082, 1083, 1114, 1184, 1186, 1266, 1700, 2950]
+)
 
 # Cells that are kept under another name, for a protocol value does not say all of them.
 Memory = namedtuple("Memory", "data")
@@ -60,7 +64,7 @@ class Result:
     `kept` are sequences of cells; `description` has a name and a type code in the first two places of each column.
     """
 
-    __slots__ = ("description", "kept", "count", "status", "complete", "then")
+    __slots__ = ("description", "kept", "count", "status", "complete", "then", "steady")
 
     id = None
 
@@ -72,6 +76,7 @@ class Result:
         self.complete = description is None
         # The exception that came in place of further rows.
         self.then = None
+        self.steady = False
 
     @property
     def columns(self):
@@ -84,18 +89,41 @@ class Result:
         return [tuple(map(_lasting_form, row)) for row in self.kept]
 
     def keep(self, answer, rows):
-        """Add rows, which are sequences of cells; False when there are too many."""
+        """Add rows, which are tuples of cells; False when there are too many."""
         kept = self.kept
         if len(kept) + len(rows) > sql.MAX_ROWS:
             answer.result = TOO_LARGE
             return False
         if not answer.has_room(_size(rows)):
             return False
-        if _steady.issuperset(map(type, chain.from_iterable(rows))):
+        # Mostly the types of the columns tell; otherwise each cell is looked at.
+        if self._is_steady(rows[0]) or _steady.issuperset(map(type, chain.from_iterable(rows))):
             kept.extend(rows)
         else:
             kept.extend([tuple(map(_copied, row)) for row in rows])
         return True
+
+    def keep_one(self, answer, row):
+        """The same for rows that come one by one, of which only some are measured."""
+        kept = self.kept
+        place = len(kept) & 15
+        if place > 1 and self.steady:
+            kept.append(row)
+            return True
+        if len(kept) >= sql.MAX_ROWS:
+            answer.result = TOO_LARGE
+            return False
+        # The second of sixteen stands for those that follow.
+        if place < 2 and not answer.has_room(sum(map(getsizeof, row)) * (15 if place else 1)):
+            return False
+        if place == 1:
+            self.steady = self._is_steady(row)
+        kept.append(row if _steady.issuperset(map(type, row)) else tuple(map(_copied, row)))
+        return True
+
+    def _is_steady(self, row):
+        """Do the columns hold only cells that do not change? One row is looked at, for the program may make cells as it likes."""
+        return _steady_types.issuperset([column[1] for column in self.description]) and _steady.issuperset(map(type, row))
 
 
 class Unseen:

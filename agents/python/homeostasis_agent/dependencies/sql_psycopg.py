@@ -11,12 +11,6 @@ from .recording import TOO_LARGE
 
 DRIVER = "psycopg"
 
-# Sizes are estimated from every so many rows.
-MEASURED = 16
-# Types whose cells do not change, as the library loads them.
-_steady_types = frozenset(
-    [16, 17, 18, 19, 20, 21, 23, 25, 26, 700, 701, 1042, 1043, 1082, 1083, 1114, 1184, 1186, 1266, 1700, 2950]
-)
 # Arguments of `connect` that are not about whom to connect to.
 _own_arguments = ("autocommit", "prepare_threshold", "context", "row_factory", "cursor_factory")
 
@@ -152,42 +146,33 @@ def _begin_result(cursor, number):
     if columns:
         # A cursor on the server is described before anything is fetched.
         kept.complete = result.status == 2 and not cursor._rowcount
-        cursor._make_row = _keeping(answer, kept, cursor._make_row, _steady_types.issuperset([code for _, code in columns]))
+        cursor._make_row = _keeping(answer, kept, cursor._make_row)
 
 
-def _keeping(answer, result, make, steady):
+def _keeping(answer, result, make):
     """The row maker, keeping the cells that it is given."""
     kept = result.kept
     announced = result.count
-    count = 0
+    keep_one = result.keep_one
+    going = True
 
     def make_row(values):
-        nonlocal count
-        if count >= 0:
+        nonlocal going
+        if going:
             try:
-                if not count % MEASURED or not steady:
-                    count = _keep_measured(answer, result, values, count)
-                else:
+                if result.steady and len(kept) & 15 > 1:
                     kept.append(values)
-                    count += 1
-                if count == announced:
+                else:
+                    going = answer.result is result and keep_one(answer, tuple(values))
+                if len(kept) == announced:
                     result.complete = True
             except Exception:
-                count = -1
+                going = False
                 answer.result = postgres.UNSEEN
                 guard.failed(DRIVER)
         return make(values)
 
     return make_row
-
-
-def _keep_measured(answer, result, values, count):
-    """Keep one row, and what it says of the size of those that follow; -1 when there is no more room."""
-    if answer.result is not result or not result.keep(answer, (tuple(values),)):
-        return -1
-    if not count % MEASURED and not answer.has_room(postgres._size((values,)) * (MEASURED - 1)):
-        return -1
-    return count + 1
 
 
 class Copied(postgres.Result):
@@ -422,7 +407,7 @@ def _keep_row_factory(class_):
         plain.fset(self, row_factory)
         answer = _current(self)
         if answer is not None and self.pgresult and type(answer.result) is postgres.Result:
-            self._make_row = _keeping(answer, answer.result, self._make_row, False)
+            self._make_row = _keeping(answer, answer.result, self._make_row)
 
     class_.row_factory = property(plain.fget, set_row_factory, plain.fdel, plain.__doc__)
 

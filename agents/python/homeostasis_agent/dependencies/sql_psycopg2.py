@@ -40,6 +40,8 @@ def _named_alike(class_, original):
 
 
 def _recording_connection(module, original, cursor_class):
+    make_cursor = original.cursor
+
     class connection(original):
         __slots__ = ("_homeostasis_server", "_homeostasis_last")
 
@@ -55,8 +57,10 @@ def _recording_connection(module, original, cursor_class):
 
         def cursor(self, *arguments, **named):
             if len(arguments) < 2 and named.get("cursor_factory") is None and self.cursor_factory is None:
+                if not arguments and not named:
+                    return make_cursor(self, cursor_factory=cursor_class)
                 named["cursor_factory"] = cursor_class
-            return original.cursor(self, *arguments, **named)
+            return make_cursor(self, *arguments, **named)
 
         def commit(self):
             """commit() -- Commit all changes to database."""
@@ -267,7 +271,9 @@ def _keep(cursor, rows, asked):
         if rows:
             if result.description is None:
                 result.description = cursor.description
-            if not result.keep(answer, rows if type(rows[0]) is tuple else [_cells(row, result.description) for row in rows]):
+            if type(rows[0]) is not tuple:
+                rows = [_cells(row, result.description) for row in rows]
+            if not (result.keep_one(answer, rows[0]) if len(rows) == 1 else result.keep(answer, rows)):
                 cursor._homeostasis_answer = None
                 return
         if cursor.name is None:
@@ -333,7 +339,7 @@ def _copied_out(cursor, copy, file, arguments, named):
 def _note_copied_out(cursor, data):
     _note(cursor, cursor.query or b"COPY", None)
     answer = cursor._homeostasis_answer
-    if answer is not None:
+    if answer is not None and data:
         answer.result.description = ((postgres.DATA, 17),)
         answer.result.keep(answer, [(part.encode() if type(part) is str else bytes(part),) for part in data])
         answer.result.complete = True
