@@ -50,6 +50,7 @@ _steady_types = frozenset(
 # Cells that are kept under another name, for a protocol value does not say all of them.
 Memory = namedtuple("Memory", "data")
 Zoned = namedtuple("Zoned", "text zone fold")
+Interval = namedtuple("Interval", "class_ lower upper bounds")
 
 
 def server_of(parameters):
@@ -170,6 +171,8 @@ def _lasting_form(cell):
         zone = getattr(cell.tzinfo, "key", None)
         if type(cell.tzinfo).__module__ == "zoneinfo" and type(zone) is str:
             return Zoned(cell.replace(tzinfo=None).isoformat(), zone, cell.fold)
+    if class_.__module__ in ("psycopg2._range", "psycopg.types.range"):
+        return Interval(class_, _lasting_form(cell._lower), _lasting_form(cell._upper), cell._bounds)
     return cell
 
 
@@ -180,6 +183,11 @@ def given_form(cell):
         return [given_form(item) for item in cell]
     if class_ is Memory:
         return memoryview(cell.data)
+    if class_ is Interval:
+        interval = cell.class_(empty=True)
+        interval._lower, interval._upper = given_form(cell.lower), given_form(cell.upper)
+        interval._bounds = cell.bounds
+        return interval
     if class_ is Zoned:
         from zoneinfo import ZoneInfo
 

@@ -235,7 +235,7 @@ class _Recording:
         def _set_results(self, results):
             original(self, results)
             if self._execmany_returning is False:
-                _quietly(_count_many, self)
+                _quietly(_count_many, self, results)
 
         return _set_results
 
@@ -258,12 +258,13 @@ class _Recording:
         return _scroll
 
 
-def _count_many(cursor):
+def _count_many(cursor, results):
+    """One more execution of many is done; what is known is their sum, and what the server said of the last."""
     answer = _current(cursor)
     if answer is None or isinstance(answer.result, BaseException):
         return
-    status = cursor._results[-1].command_status if cursor._results else None
-    answer.result = postgres.Result(None, cursor._rowcount, status.decode() if status else "INSERT 0 0")
+    status = results[-1].command_status
+    answer.result = postgres.Result(None, cursor._rowcount, status.decode() if status else None)
 
 
 def _begin_stream(cursor):
@@ -587,7 +588,7 @@ def _load_cells(cursor):
     """Cells are loaded from their places, whatever their types."""
     result = cursor.pgresult
     if result is not None and result.nfields and result.status not in COPIES:
-        cursor._tx.set_loader_types([_loader_type(cursor)] * result.nfields, 0)
+        cursor._tx.set_loader_types([LOADER_TYPE] * result.nfields, 0)
 
 
 # Results of COPY, as libpq numbers them.
@@ -596,7 +597,7 @@ COPIES = (3, 4)
 LOADER_TYPE = (1 << 32) - 2
 
 
-def _loader_type(cursor):
+def _loader():
     from psycopg.adapt import Loader
 
     from .replaying import Unanswered
@@ -608,8 +609,7 @@ def _loader_type(cursor):
             except Unanswered as reason:
                 raise _operational_error(reason) from None
 
-    cursor._tx.adapters.register_loader(LOADER_TYPE, CellLoader)
-    return LOADER_TYPE
+    return CellLoader
 
 
 class _Replaying:
@@ -728,6 +728,8 @@ def _remember(connection, stand_in, given):
     connection._homeostasis_server = postgres.server_of(given)
     connection._homeostasis_stand_in = stand_in
     connection._homeostasis_given = given
+    # Its cursors take their loaders from here when they are made.
+    connection.adapters.register_loader(LOADER_TYPE, _loader())
     finalize(connection, stand_in.close)
 
 
