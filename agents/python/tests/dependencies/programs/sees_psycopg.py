@@ -1,3 +1,5 @@
+"""Prints what a program can see through psycopg and its pool; it must see the same however it is run. Tersely written, a line for each thing to see."""
+
 import os, io, uuid, decimal, datetime, ipaddress, dataclasses
 import psycopg, psycopg.rows as R, psycopg.sql as S
 from psycopg.types.json import Json, Jsonb

@@ -1,3 +1,5 @@
+"""Prints what a program can see through psycopg2 and its extras; it must see the same however it is run. Tersely written, a line for each thing to see."""
+
 import os, io, uuid, decimal, datetime
 import psycopg2, psycopg2.extras, psycopg2.extensions, psycopg2.pool, psycopg2.sql as S
 dsn=os.environ["DSN"]

@@ -1,3 +1,5 @@
+"""Prints what a program can see through psycopg under asyncio; it must see the same however it is run. Tersely written, a line for each thing to see."""
+
 import os, asyncio, psycopg, psycopg.rows as R
 dsn=os.environ["DSN"]
 async def see(name, f):

@@ -1,3 +1,5 @@
+"""Prints what a program can see through SQLAlchemy over both libraries; it must see the same however it is run. Tersely written, a line for each thing to see."""
+
 import os, asyncio, datetime, sys
 import sqlalchemy as sa
 from sqlalchemy import orm
