@@ -63,6 +63,7 @@ class Result:
     __slots__ = ("description", "kept", "count", "status", "complete")
 
     id = None
+    then = None
 
     def __init__(self, description, count, status):
         self.description = description
