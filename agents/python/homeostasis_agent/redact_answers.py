@@ -98,6 +98,9 @@ def _error(error, place, work):
             _error(argument["error"], place, work)
         else:
             error["arguments"][number] = redact._value(argument, None, place + ".error", work)
+    for name in ("cause", "context"):
+        if name in error:
+            _error(error[name], place, work)
     attributes = error.get("attributes", {})
     for name, value in attributes.items():
         attributes[name] = redact._value(value, name, place + ".error", work)

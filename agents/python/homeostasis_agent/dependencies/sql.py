@@ -10,6 +10,8 @@ import re
 from .. import calls, values
 from . import errors, matching
 
+# The question that opens a connection; its answer tells of the server.
+CONNECT = "connect()"
 MAX_TOLD = 200
 MAX_ROWS = 2000
 # Estimates, for the limits of recording.
@@ -18,7 +20,7 @@ CELL = 40
 _lasting = {}
 # Questions about the server itself, its types and its catalogue, and settings of a connection.
 _about_server = re.compile(
-    r"(?is)^\s*(?:show\s|set\s|select\s+(?:pg_catalog\.)?(?:version|current_schema|current_database|current_setting|pg_backend_pid)\s*\("
+    r"(?is)^\s*(?:connect\(\)|show\s|set\s|select\s+(?:pg_catalog\.)?(?:version|current_schema|current_database|current_setting|pg_backend_pid)\s*\("
     r"|select\s+@@|select\s+version\s*\(|select\s+cast\(|select\s+database\s*\(|discard\s|pragma\s)|\bpg_type\b|\bpg_catalog\.pg_|\binformation_schema\b"
 )
 _reads = re.compile(r"(?i)^[\s(]*(?:select|with|show|pragma|values|table|explain|describe|desc)\b")
@@ -106,7 +108,7 @@ def _parameter(value, budget):
 
 def described_answer(question, result):
     if isinstance(result, BaseException):
-        return {"error": errors.described(result)}
+        return {"error": errors.described(result, errors.MAX_LINKS)}
     budget = values.Budget(calls.MAX_VALUES)
     rows = [
         {"t": "tuple", "items": [calls.faithful(cell, budget) for cell in row], "len": len(row)} for row in result.rows
@@ -118,7 +120,7 @@ def described_answer(question, result):
         "count": result.count,
         "id": None if result.id is None else calls.faithful(result.id, budget),
         "status": result.status,
-        "then": None if result.then is None else errors.described(result.then),
+        "then": None if result.then is None else errors.described(result.then, errors.MAX_LINKS),
     }
 
 
@@ -136,7 +138,8 @@ def rows_of(answer):
 
 
 def heading(question):
-    return question["driver"], _space.sub(" ", question["statement"]).strip()[:40]
+    # Further on there may be a secret that was masked.
+    return question["driver"], "".join(question["statement"].split(None, 1)[:1])
 
 
 def alike(recorded, asked):

@@ -17,7 +17,7 @@ from .sql_asked import MAX_MANY, failure, kept, many, size_of, size_of_rows
 
 DRIVER = "sqlite3"
 # What is no statement of SQL is called by these names.
-CONNECT, COMMIT = "connect()", "commit()"
+COMMIT = "commit()"
 
 Row = _sqlite3.Row
 _base = _sqlite3.Cursor
@@ -307,9 +307,9 @@ class Connection(_sqlite3.Connection):
         try:
             _init(self, *arguments, **named)
         except Exception as error:
-            _note_of_connection(self, CONNECT, (os.path.basename(server),), failure(error))
+            _note_of_connection(self, sql.CONNECT, (os.path.basename(server),), failure(error))
             raise
-        _note_of_connection(self, CONNECT, (os.path.basename(server),), Result())
+        _note_of_connection(self, sql.CONNECT, (os.path.basename(server),), Result())
 
     def cursor(self, *arguments, **named):
         if arguments or named:

@@ -16,7 +16,7 @@ from ..replay_calls import made
 from . import errors, replaying, sql
 from .sql_asked import many
 from .sql_sqlite import (
-    COMMIT, CONNECT, DRIVER, _base, _commit, _connection_of, _count_of, _execute, _executemany, _executescript,
+    COMMIT, DRIVER, _base, _commit, _connection_of, _count_of, _execute, _executemany, _executescript,
     _factory_of, _id_of, _init, _make_cursor, _set_factory, put, text_of,
 )
 
@@ -233,7 +233,7 @@ class AnsweredConnection(_base_connection):
         database = arguments[0] if arguments else named.get("database")
         self._homeostasis_server = server = text_of(database)
         self._homeostasis_existed = _exists(server)
-        answer = replaying.look_now(_question(self, CONNECT, (os.path.basename(server),)))
+        answer = replaying.look_now(_question(self, sql.CONNECT, (os.path.basename(server),)))
         if answer is not None and "error" in answer:
             raise errors.made(answer["error"])
         try:
