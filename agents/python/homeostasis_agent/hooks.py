@@ -24,6 +24,7 @@ _waiting = {
     "aiosqlite.core": ("dependencies.sql_sqlite", "record_aiosqlite"),
     "pymysql.connections": ("dependencies.sql_pymysql", "record"),
     "asyncpg.protocol": ("dependencies.sql_asyncpg", "record"),
+    "asyncpg.connect_utils": ("dependencies.sql_asyncpg", "record_connect"),
 }
 
 _replaying = {

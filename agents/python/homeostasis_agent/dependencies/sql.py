@@ -131,10 +131,13 @@ def _column(column):
 
 
 def rows_of(answer):
-    """The rows of a recorded answer as tuples of values."""
+    """The rows of a recorded answer as tuples of values; raises Unfaithful where something in them was taken out."""
     from ..replay_calls import made
 
-    return [made(row) for row in answer["rows"]]
+    try:
+        return [made(row) for row in answer["rows"]]
+    except ValueError as reason:
+        raise calls.Unfaithful("cannot be given: %s" % reason) from None
 
 
 def heading(question):

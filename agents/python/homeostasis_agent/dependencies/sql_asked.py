@@ -74,13 +74,20 @@ def grow(answer, rows):
 def note_asked(driver, server, statement, parameters, result, size):
     """Keep an answer for the request in flight, and what is true as long as the process lives also for all others, once."""
     if sql.is_lasting(statement) and not isinstance(result, BaseException):
-        key = driver, server, statement, repr(parameters) if type(parameters) is tuple else None
+        key = driver, server, statement, _plainly(parameters)
         if key not in _noted and len(_noted) < MAX_LASTING:
             _noted.add(key)
             note("sql", (driver, server, statement, parameters), result, size, True)
         if in_flight.get() is None:
             return None
     return note("sql", (driver, server, statement, parameters), result, size)
+
+
+def _plainly(parameters):
+    """What tells parameters apart, as far as they are plain."""
+    if type(parameters) not in (tuple, list):
+        return None
+    return tuple([value if type(value) in (str, int, bool) else None for value in parameters])
 
 
 def failure(error):

@@ -6,6 +6,7 @@ dictionaries, unbuffered reading and several results are made of it as ever.
 
 from functools import wraps
 
+from ..calls import Unfaithful
 from . import errors, replaying, sql
 from .sql_pymysql import ATTRIBUTES, COMMANDS, DRIVER, NEXT, ask_with_parameters, asked_of, server_of
 
@@ -130,7 +131,12 @@ def _answered(module, connection, result_class, asked, unbuffered):
     connection._result = None
     if "error" in answer:
         raise errors.made(answer["error"])
-    connection._result = result_class(connection, question, answer, unbuffered)
+    try:
+        connection._result = result_class(connection, question, answer, unbuffered)
+    except Unfaithful as unfaithful:
+        reason = "the recorded answer %s" % unfaithful
+    if reason is not None:
+        raise lost(module, question, reason)
     connection._affected_rows = connection._result.affected_rows
     return connection._affected_rows
 

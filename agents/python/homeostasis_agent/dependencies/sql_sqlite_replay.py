@@ -12,6 +12,7 @@ from itertools import islice
 import _sqlite3
 
 from .. import effects
+from ..calls import Unfaithful
 from ..replay_calls import made
 from . import errors, replaying, sql
 from .sql_asked import many
@@ -176,10 +177,15 @@ class AnsweredCursor(_base):
             answer = replaying.look_now(question)
         if answer is None:
             return run(self, *arguments)
-        effects.note(*sql.effect(question))
         if "error" in answer:
+            effects.note(*sql.effect(question))
             raise errors.made(answer["error"])
-        played = Played(question, answer)
+        try:
+            played = Played(question, answer)
+        except Unfaithful:
+            # The file says what the recording must not.
+            return run(self, *arguments)
+        effects.note(*sql.effect(question))
         with Quiet():
             if played.columns is not None and played.then is None and not played.complete:
                 _continue(connection, played, run, arguments)
