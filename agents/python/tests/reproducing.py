@@ -35,7 +35,7 @@ class Reproduction:
         """Asserts that the same exceptions came by the same way, with all questions answered."""
         assert self.exchange["unanswered"] == [], self.exchange["unanswered"]
         assert ways(self.exchange["exceptions"]) == ways(self.capsule["exceptions"]), told(self.exchange["exceptions"])
-        assert self.capsule["exceptions"][0]["message"] == self.exchange["exceptions"][0]["message"]
+        assert told(self.capsule["exceptions"])[0] == told(self.exchange["exceptions"])[0]
         return self
 
 

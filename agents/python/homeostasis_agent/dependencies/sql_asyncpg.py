@@ -18,8 +18,8 @@ DRIVER = "asyncpg"
 PREPARE = "prepare "
 # What the server tells of itself when a connection is made.
 SETTINGS = (
-    "server_version", "server_encoding", "client_encoding", "application_name", "is_superuser", "session_authorization",
-    "DateStyle", "IntervalStyle", "TimeZone", "integer_datetimes", "standard_conforming_strings", "in_hot_standby",
+    "server_version", "server_encoding", "client_encoding", "application_name", "is_superuser", "DateStyle",
+    "IntervalStyle", "TimeZone", "integer_datetimes", "standard_conforming_strings", "in_hot_standby",
     "default_transaction_read_only",
 )
 MAX_PORTALS = 100

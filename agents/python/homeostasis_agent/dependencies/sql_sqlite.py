@@ -58,11 +58,12 @@ class Result:
 class Noting:
     """A row factory of the program, which sees each row after it was kept."""
 
-    __slots__ = ("factory", "error")
+    # Of an exception of the factory only the identity: it would keep the cursor, and the cursor the database locked.
+    __slots__ = ("factory", "raised")
 
     def __init__(self, factory):
         self.factory = factory
-        self.error = None
+        self.raised = None
 
     def __call__(self, cursor, row):
         try:
@@ -76,7 +77,7 @@ class Noting:
             return self.factory(cursor, row)
         except BaseException as error:
             # It will fail again in a replay, over the same row.
-            self.error = error
+            self.raised = id(error)
             raise
 
 
@@ -241,7 +242,10 @@ def _note_interruption(cursor, error):
     try:
         answer = getattr(cursor, "_homeostasis_answer", None)
         factory = _factory_of(cursor)
-        if answer is None or (type(factory) is Noting and factory.error is error):
+        if type(factory) is Noting and factory.raised == id(error):
+            factory.raised = None
+            return
+        if answer is None:
             return
         raised = failure(error)
         if isinstance(raised, BaseException):
