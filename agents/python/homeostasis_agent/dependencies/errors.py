@@ -57,12 +57,10 @@ def described(error, depth=0):
         except calls.Unfaithful:
             arguments.append({"t": "str", "v": values.class_name(type(argument)), "len": 0})
     found = {"class": values.class_name(type(error)), "arguments": arguments, "attributes": _attributes(error)}
-    if depth > 0:
-        for name, other in (("cause", _cause_of(error)), ("context", _context_of(error))):
-            if other is not None and _is_of_library(other):
-                found[name] = described(other, depth - 1)
-    if _is_suppressed(error):
-        found["suppressed"] = True
+    for name, other in (("cause", _cause_of(error)), ("context", _context_of(error))):
+        kept = other is not None and depth > 0 and _is_of_library(other)
+        found[name] = described(other, depth - 1) if kept else None
+    found["suppressed"] = _is_suppressed(error)
     return found
 
 
@@ -93,7 +91,7 @@ def made(error):
         again.args = tuple(arguments)
     _dictionary_of(again).update((name, made_value(value)) for name, value in error.get("attributes", {}).items())
     for name in ("cause", "context"):
-        if name in error:
+        if error.get(name) is not None:
             setattr(again, "__%s__" % name, made(error[name]))
     again.__suppress_context__ = error.get("suppressed", False)
     return again

@@ -113,15 +113,18 @@ def described_answer(question, result):
     rows = [
         {"t": "tuple", "items": [calls.faithful(cell, budget) for cell in row], "len": len(row)} for row in result.rows
     ]
-    return {
-        "columns": None if result.columns is None else [_column(column) for column in result.columns],
+    columns = result.columns
+    found = {
+        "columns": None if columns is None else [_column(column) for column in columns],
         "rows": rows,
         "complete": result.complete,
         "count": result.count,
         "id": None if result.id is None else calls.faithful(result.id, budget),
         "status": result.status,
-        "then": None if result.then is None else errors.described(result.then, errors.MAX_LINKS),
     }
+    if result.then is not None:
+        found["then"] = errors.described(result.then, errors.MAX_LINKS)
+    return found
 
 
 def _column(column):
