@@ -128,8 +128,8 @@ def record(module):
             records, status, complete = found if return_extra else (found, None, None)
             if complete is None:
                 complete = not limit or len(records or ()) < limit
-            # The library goes on filling its lists where there is a cursor.
-            records = list(records) if records and portal_name else records
+            # The list is the program's from now on.
+            records = list(records) if records else None
             answer = _note(_server_of(self), state.query, kept(args), Result(state, records, status, complete), records)
             if portal_name and not complete:
                 _open(self, portal_name, answer)

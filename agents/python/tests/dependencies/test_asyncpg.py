@@ -185,6 +185,13 @@ FAILURES = {
         await pool.execute("CREATE TEMPORARY TABLE t (a int); INSERT INTO nowhere VALUES (1)")""",
     "a_wrong_database": """
         return await asyncpg.connect(os.environ["DATABASE_URL"] + "x")""",
+    "a_list_that_is_emptied_afterwards": """
+        ids = [2, 1]
+        rows = await pool.fetch("SELECT id FROM users WHERE id = ANY($1) ORDER BY id", ids)
+        first = rows.pop(0)
+        rows.clear()
+        ids.clear()
+        return {}[first["id"]]""",
     "the_version_of_the_server": """
         db = await connect()
         raise RuntimeError(db.get_server_version(), db.get_settings().server_encoding, await db.fetchval("SHOW server_version"))""",

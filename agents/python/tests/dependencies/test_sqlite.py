@@ -200,6 +200,13 @@ FAILURES = {
         return connect(factory=Shop).user(2)[1].strip()""",
     "a_parameter_of_a_wrong_type": """
         connect().execute("SELECT * FROM users WHERE id = ?", ({},))""",
+    "a_list_that_is_emptied_afterwards": """
+        parameters = [0]
+        rows = connect().execute("SELECT id FROM users WHERE id > ? ORDER BY id", parameters).fetchall()
+        first = rows.pop(0)
+        rows.clear()
+        parameters.clear()
+        return {}[first]""",
     "a_script_that_fails": """
         connect().executescript("CREATE TABLE IF NOT EXISTS t (a); INSERT INTO nowhere VALUES (1);")""",
 }
