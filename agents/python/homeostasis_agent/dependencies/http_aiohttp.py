@@ -10,7 +10,6 @@ from .. import guard
 from . import errors, failing, http, http_wire, replaying
 from .recording import note
 
-KEY = "_homeostasis_answer"
 # Estimate for one exchange without its bytes, for the limits of recording.
 SIZE = 800
 # How often a replay looks whether the program waits for what was not recorded.
@@ -71,14 +70,14 @@ def _begin(request, connection):
         exchange = Exchange(url.scheme, url.raw_host or "", url.port)
         exchange.timer = request._timer
         exchange.payload_before = getattr(protocol, "_payload", None)
-        protocol.__dict__[KEY] = note("http", exchange, exchange, SIZE)
+        protocol._homeostasis_answer = note("http", exchange, exchange, SIZE)
     except Exception:
         guard.failed("aiohttp")
 
 
 def _sent(writer, chunk):
     try:
-        answer = writer._protocol.__dict__.get(KEY)
+        answer = getattr(writer._protocol, "_homeostasis_answer", None)
         if answer is not None:
             answer.question.sent(chunk, answer)
     except Exception:
@@ -88,10 +87,11 @@ def _sent(writer, chunk):
 def record_protocol(module):
     """For `aiohttp.client_proto`."""
     class_ = module.ResponseHandler
+    class_._homeostasis_answer = None
     data_received, connection_lost, read_timeout = class_.data_received, class_.connection_lost, class_._on_read_timeout
 
     def data_received_and_kept(self, data):
-        answer = self.__dict__.get(KEY)
+        answer = self._homeostasis_answer
         if answer is None:
             return data_received(self, data)
         exchange = answer.question
@@ -104,12 +104,13 @@ def record_protocol(module):
         payload = self._payload
         if payload is not None and payload is not exchange.payload_before and payload.is_eof():
             # A connection that waits in its pool holds on to nothing.
-            self.__dict__[KEY] = None
+            self._homeostasis_answer = None
         return result
 
     def connection_lost_and_told(self, exc):
-        answer = self.__dict__.pop(KEY, None)
+        answer = self._homeostasis_answer
         if answer is not None:
+            self._homeostasis_answer = None
             exchange = answer.question
             try:
                 if self.transport is None:
@@ -123,7 +124,7 @@ def record_protocol(module):
         return connection_lost(self, exc)
 
     def _on_read_timeout(self):
-        answer = self.__dict__.get(KEY)
+        answer = self._homeostasis_answer
         if answer is not None:
             answer.question.failure = {"error": {"class": "aiohttp.client_exceptions.SocketTimeoutError", "arguments": []}, "during": "silence", "chain": []}
         return read_timeout(self)

@@ -11,7 +11,6 @@ from .. import guard
 from . import failing, http, http_wire, replaying
 from .recording import note
 
-KEY = "_homeostasis_answer"
 # Estimate for one exchange without its bytes, for the limits of recording.
 SIZE = 500
 
@@ -22,6 +21,8 @@ _awaiting = {}
 def record(module):
     """For `http.client`."""
     connection, response = module.HTTPConnection, module.HTTPResponse
+    # Attributes, for whoever touches the dictionary of an object makes all its attributes slower from then on.
+    connection._homeostasis_answer = connection._homeostasis_refused = None
     connection.putrequest = _recording_request(connection.putrequest)
     connection.send = _recording_send(connection.send)
     connection.getresponse = _recording_getresponse(connection.getresponse)
@@ -38,13 +39,13 @@ def record_urllib3(module):
 
 
 def _recording_request(original):
-    def putrequest(self, method, url, *arguments, **named):
-        original(self, method, url, *arguments, **named)
+    def putrequest(self, method, url, skip_host=False, skip_accept_encoding=False):
+        original(self, method, url, skip_host, skip_accept_encoding)
         if not guard.enabled:
             return
         try:
             exchange = http_wire.Exchange(*_origin(self))
-            self.__dict__[KEY] = note("http", exchange, exchange, SIZE + len(url))
+            self._homeostasis_answer = note("http", exchange, exchange, SIZE + len(url))
         except Exception:
             guard.failed("http")
 
@@ -62,7 +63,7 @@ def _origin(connection):
 
 def _recording_send(original):
     def send(self, data):
-        answer = self.__dict__.get(KEY)
+        answer = self._homeostasis_answer
         # Within it a connection may be made, by way of a proxy even.
         if answer is None or answer.question.is_busy:
             return original(self, data)
@@ -152,14 +153,13 @@ def _recording_connect(original):
 
 def _note_refusal(connection, error):
     """A connection did not come about; classes that inherit from each other tell of it twice."""
-    known = connection.__dict__.get("_homeostasis_refused")
-    if known == id(error):
+    if connection._homeostasis_refused == id(error):
         return
-    connection.__dict__["_homeostasis_refused"] = id(error)
+    connection._homeostasis_refused = id(error)
     cause = _cause(error)
     during = _stage(cause)
-    answer = connection.__dict__.get(KEY)
-    by_proxy = connection._tunnel_host or connection.__dict__.get("proxy")
+    answer = connection._homeostasis_answer
+    by_proxy = connection._tunnel_host or getattr(connection, "proxy", None)
     if answer is not None and not by_proxy:
         _failed(answer.question, error, during)
         return
@@ -185,11 +185,11 @@ def _stage(error):
 
 def _recording_getresponse(original):
     def getresponse(self):
-        answer = self.__dict__.get(KEY)
+        answer = self._homeostasis_answer
         if answer is None:
             return original(self)
         # From here on only the response knows of it, so that it goes when the response goes.
-        self.__dict__[KEY] = None
+        self._homeostasis_answer = None
         key = id(self.sock)
         _awaiting[key] = answer
         try:

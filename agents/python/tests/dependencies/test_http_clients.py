@@ -2,12 +2,15 @@
 
 import base64
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import free_port
+from conftest import Server, free_port
 from http_peer import HttpPeer
 from many import run_all
-from reproducing import FLASK, UVICORN
+from peer import Peer
+from reproducing import FLASK, UVICORN, play
 
 REQUESTS = """
 import gzip, http.client, json, os, urllib.request
@@ -536,3 +539,182 @@ def test_a_failure_of_a_program_with_httpx_comes_again(with_httpx, path):
 @pytest.mark.parametrize("path", AIOHTTP_PATHS)
 def test_a_failure_of_a_program_with_aiohttp_comes_again(with_aiohttp, path):
     with_aiohttp.came_again(path)
+
+
+CLIENTS = """
+import os, requests
+from flask import Flask
+app = Flask(__name__)
+session = requests.Session()
+
+@app.get("/ok")
+def ok():
+    return "ok"
+
+@app.get("/fail/<number>")
+def fail(number):
+    name = session.get(os.environ["PEER"] + "/item/" + number).json()["name"]
+    again = session.get(os.environ["PEER"] + "/delayed/" + number).json()["number"]
+    return {}[name + " " + str(again)]
+"""
+
+ASYNC_CLIENTS = """
+import os, httpx
+from fastapi import FastAPI
+app = FastAPI()
+client = httpx.AsyncClient()
+
+@app.get("/ok")
+async def ok():
+    return "ok"
+
+@app.get("/fail/{number}")
+async def fail(number: str):
+    name = (await client.get(os.environ["PEER"] + "/item/" + number)).json()["name"]
+    again = (await client.get(os.environ["PEER"] + "/delayed/" + number)).json()["number"]
+    return {}[name + " " + str(again)]
+"""
+
+
+@pytest.mark.parametrize("source, command", [(CLIENTS, FLASK), (ASYNC_CLIENTS, UVICORN)])
+def test_of_eight_clients_at_once_each_gets_its_own_answers_again(tmp_path, source, command):
+    http_peer = HttpPeer()
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "program.py").write_text(source)
+    with Peer(tmp_path / "socket") as peer:
+        server = Server(project, list(command), peer.path, PEER=http_peer.url)
+        try:
+            capsules = {}
+            # Of one failure three are captured whole, until it is to begin anew.
+            for turn in range(6):
+                with ThreadPoolExecutor(8) as clients:
+                    assert set(clients.map(lambda number: server.get("/fail/%d" % number)[0], range(8))) == {500}
+                for event in peer.wait("event", 3 * (turn + 1)):
+                    capsules[event["capsule"]["request"]["path"]] = event["capsule"]
+                peer.say({"type": "rearm"})
+                time.sleep(0.3)
+        finally:
+            server.stop()
+            http_peer.stop()
+    assert len(capsules) >= 3
+    for path, capsule in capsules.items():
+        number = path.rpartition("/")[2]
+        asked = [question["url"].partition("/")[2][1:].partition("/")[2] for question in capsule["request"]["answers"]]
+        assert asked == ["item/" + number, "delayed/" + number]
+    paths = sorted(capsules)
+    result = play(project, command, tmp_path, [capsules[path]["request"] for path in paths], capsules[paths[0]], PEER=http_peer.url)
+    for path, exchange in zip(paths, result["exchanges"]):
+        number = path.rpartition("/")[2]
+        assert exchange["unanswered"] == []
+        assert exchange["exceptions"][0]["message"] == "'pear %s %s'" % (number, number)
+
+
+CHANGED = """
+import os
+{imports}
+{app}
+
+@app.get("/ok")
+{kind} ok():
+    return "ok"
+
+@app.get("/fail")
+{kind} fail():
+    {call}
+    raise KeyError("failed")
+"""
+
+WAYS = {
+    "requests": ("import requests\nfrom flask import Flask", "app = Flask(__name__)", "def", 'requests.post(os.environ["PEER"] + "/echo", data={"amount": os.environ["AMOUNT"]})', "ConnectionError"),
+    "httpx": ("import httpx\nfrom fastapi import FastAPI", "app = FastAPI()", "async def", 'await httpx.AsyncClient().post(os.environ["PEER"] + "/echo", json={"amount": os.environ["AMOUNT"]})', "ConnectError"),
+    "aiohttp": (
+        "import aiohttp\nfrom fastapi import FastAPI", "app = FastAPI()", "async def",
+        'await aiohttp.ClientSession().post(os.environ["PEER"] + "/echo", json={"amount": os.environ["AMOUNT"]})', "ClientConnectionError",
+    ),
+}
+
+
+@pytest.mark.parametrize("library", WAYS)
+def test_another_body_of_a_post_is_not_answered_but_told(tmp_path, library):
+    imports, app, kind, call, error = WAYS[library]
+    source = CHANGED.format(imports=imports, app=app, kind=kind, call=call)
+    command = FLASK if kind == "def" else UVICORN
+    http_peer = HttpPeer()
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "program.py").write_text(source)
+    with Peer(tmp_path / "socket") as peer:
+        server = Server(project, list(command), peer.path, PEER=http_peer.url, AMOUNT="1")
+        try:
+            server.get("/fail")
+            capsule = peer.wait("event")[0]["capsule"]
+        finally:
+            server.stop()
+            http_peer.stop()
+    same = play(project, command, tmp_path, [capsule["request"]], capsule, PEER=http_peer.url, AMOUNT="1")["exchanges"][0]
+    assert same["unanswered"] == [] and same["exceptions"][0]["type"] == "KeyError"
+    assert {"kind": "http", "text": "POST %s/echo" % http_peer.url} in same["effects"]
+    other = play(project, command, tmp_path, [capsule["request"]], capsule, PEER=http_peer.url, AMOUNT="2")["exchanges"][0]
+    assert other["unanswered"] == ["POST 127.0.0.1:%d/echo: nobody recorded an answer" % http_peer.port]
+    assert other["exceptions"][0]["type"] == error
+    assert "nobody recorded an answer" in json.dumps(other["exceptions"])
+
+
+SECRET = "tok-4e1f9a77c2d84b06"
+SECRETS = """
+import os, requests
+from flask import Flask
+app = Flask(__name__)
+
+@app.get("/ok")
+def ok():
+    return "ok"
+
+@app.get("/fail")
+def fail():
+    found = requests.get(os.environ["PEER"] + "/item/1", params={"page": "1", "api_key": os.environ["WORD"]}, headers={"Authorization": "Bearer " + os.environ["WORD"]}).json()
+    again = requests.post(os.environ["PEER"] + "/echo", json={"password": os.environ["WORD"]}).json()
+    return found["quantity"]
+"""
+
+
+def test_secrets_in_questions_and_answers_are_masked_and_still_match(reproduce):
+    http_peer = HttpPeer()
+    try:
+        reproduction = reproduce(SECRETS, "/fail", gone=http_peer.stop, PEER=http_peer.url, WORD=SECRET)
+    finally:
+        http_peer.stop()
+    reproduction.came_again()
+    text = json.dumps(reproduction.capsule)
+    assert SECRET not in text and base64.b64encode(SECRET.encode()).decode()[:-4] not in text
+    first, second = reproduction.capsule["request"]["answers"]
+    assert first["url"].endswith("?page=1&api_key=xxx-0x0x0x00x0x00x00")
+    assert SECRET.encode() not in base64.b64decode(second["answer"]["body"]["data"])
+    assert json.loads(base64.b64decode(first["answer"]["body"]["data"]))["name"] == "pear 1"
+
+
+LARGE = """
+import os, requests
+from flask import Flask
+app = Flask(__name__)
+
+@app.get("/ok")
+def ok():
+    return "ok"
+
+@app.get("/fail")
+def fail():
+    return {}[len(requests.get(os.environ["PEER"] + "/large").json())]
+"""
+
+
+def test_an_answer_that_is_too_large_is_told_as_the_reason(reproduce):
+    http_peer = HttpPeer()
+    try:
+        reproduction = reproduce(LARGE, "/fail", gone=http_peer.stop, PEER=http_peer.url)
+    finally:
+        http_peer.stop()
+    reason = "the answer to GET 127.0.0.1:%d/large is too large" % http_peer.port
+    assert reproduction.capsule["missing"] == ["request.answers: " + reason]
+    assert reproduction.exchange["unanswered"] == ["GET 127.0.0.1:%d/large: the recorded answer is too large" % http_peer.port]
