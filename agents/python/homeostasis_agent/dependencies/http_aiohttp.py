@@ -102,7 +102,7 @@ def record_protocol(module):
             guard.failed("aiohttp")
         result = data_received(self, data)
         payload = self._payload
-        if payload is not None and payload is not exchange.payload_before and payload.is_eof():
+        if self._upgraded or payload is not None and payload is not exchange.payload_before and payload.is_eof():
             # A connection that waits in its pool holds on to nothing.
             self._homeostasis_answer = None
         return result

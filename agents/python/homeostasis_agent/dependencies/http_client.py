@@ -138,11 +138,14 @@ def _cause(error):
 
 def _recording_connect(original):
     def connect(self):
+        # Where it failed, a connection forgets whom it was for.
+        origin, tunnel = _origin(self), self._tunnel_host
         try:
             return original(self)
         except Exception as error:
             try:
-                _note_refusal(self, error)
+                if guard.enabled:
+                    _note_refusal(self, error, origin, tunnel or getattr(self, "proxy", None))
             except Exception:
                 guard.failed("http")
             raise
@@ -151,7 +154,7 @@ def _recording_connect(original):
     return connect
 
 
-def _note_refusal(connection, error):
+def _note_refusal(connection, error, origin, proxy):
     """A connection did not come about; classes that inherit from each other tell of it twice."""
     if connection._homeostasis_refused == id(error):
         return
@@ -159,12 +162,11 @@ def _note_refusal(connection, error):
     cause = _cause(error)
     during = _stage(cause)
     answer = connection._homeostasis_answer
-    by_proxy = connection._tunnel_host or getattr(connection, "proxy", None)
-    if answer is not None and not by_proxy:
+    if answer is not None and not proxy:
         _failed(answer.question, error, during)
         return
-    scheme, host, port = _origin(connection)
-    if by_proxy and during == "connect":
+    scheme, host, port = origin
+    if proxy and during == "connect":
         host, port = connection.host, connection.port
     attempt = http.Connecting(http.url_of(scheme, host, port, ""), failing.described(cause, during))
     note("http", attempt, attempt, SIZE)

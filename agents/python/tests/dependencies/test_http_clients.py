@@ -2,12 +2,11 @@
 
 import base64
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import Server, free_port
-from http_peer import HttpPeer
+from http_peer import HttpPeer, certificate
 from many import run_all
 from peer import Peer
 from reproducing import FLASK, UVICORN, play
@@ -485,6 +484,87 @@ async def retry():
 """
 
 
+ENCRYPTED = """
+import os, ssl, urllib.request
+import aiohttp, httpx, requests
+from fastapi import FastAPI
+app = FastAPI()
+PEER = os.environ["PEER"]
+TRUSTED = os.environ["TRUSTED"]
+context = ssl.create_default_context(cafile=TRUSTED)
+
+@app.get("/ok")
+def ok():
+    return "ok"
+
+@app.get("/requests")
+def by_requests():
+    return requests.get(PEER + "/item/1", verify=TRUSTED).json()["quantity"]
+
+@app.get("/requests-untrusted")
+def by_requests_untrusted():
+    return requests.get(PEER + "/item/1").json()
+
+@app.get("/requests-unverified")
+def by_requests_unverified():
+    return requests.get(PEER + "/item/1", verify=False).json()["quantity"]
+
+@app.get("/requests-refused")
+def by_requests_refused():
+    return requests.get("https://127.0.0.1:%s/" % os.environ["CLOSED"], verify=TRUSTED).text
+
+@app.get("/requests-plain")
+def by_requests_to_plain():
+    return requests.get("https://127.0.0.1:%s/" % os.environ["PLAIN_PORT"], verify=TRUSTED).text
+
+@app.get("/proxy")
+def by_proxy():
+    return requests.get("http://shop.example/item/1", proxies={"http": os.environ["PLAIN"]}).json()["quantity"]
+
+@app.get("/proxy-encrypted")
+def by_proxy_encrypted():
+    return requests.get(PEER + "/item/1", proxies={"https": os.environ["PLAIN"]}, verify=TRUSTED).json()["quantity"]
+
+@app.get("/proxy-forbidden")
+def by_proxy_forbidden():
+    return requests.get("https://forbidden.example/item/1", proxies={"https": os.environ["PLAIN"]}, verify=TRUSTED).json()
+
+@app.get("/proxy-refused")
+def by_proxy_refused():
+    return requests.get("http://shop.example/item/1", proxies={"http": "http://127.0.0.1:" + os.environ["CLOSED"]}).json()
+
+@app.get("/urllib")
+def by_urllib():
+    with urllib.request.urlopen(PEER + "/item/1", context=context) as answer:
+        return {}[answer.read().decode()]
+
+@app.get("/urllib-untrusted")
+def by_urllib_untrusted():
+    return urllib.request.urlopen(PEER + "/item/1").read()
+
+@app.get("/httpx")
+def by_httpx():
+    return httpx.get(PEER + "/item/1", verify=context).json()["quantity"]
+
+@app.get("/httpx-untrusted")
+async def by_httpx_untrusted():
+    async with httpx.AsyncClient() as client:
+        return (await client.get(PEER + "/item/1")).json()
+
+@app.get("/aiohttp")
+async def by_aiohttp():
+    async with aiohttp.ClientSession() as session:
+        async with session.get(PEER + "/item/1", ssl=context) as answer:
+            return (await answer.json())["quantity"]
+
+@app.get("/aiohttp-untrusted")
+async def by_aiohttp_untrusted():
+    async with aiohttp.ClientSession() as session:
+        async with session.get(PEER + "/item/1") as answer:
+            return await answer.json()
+"""
+
+
 def paths_of(source):
     return [line.split('"')[1] for line in source.splitlines() if line.startswith("@app.get(") and '"/ok"' not in line]
 
@@ -526,6 +606,24 @@ def with_aiohttp(tmp_path_factory, closed_port):
     return run(tmp_path_factory, AIOHTTP, UVICORN, closed_port)
 
 
+@pytest.fixture(scope="module")
+def encrypted(tmp_path_factory, closed_port):
+    folder = tmp_path_factory.mktemp("encrypted")
+    peer, proxy = HttpPeer(certificate(folder)), HttpPeer()
+
+    def stop():
+        peer.stop()
+        proxy.stop()
+
+    try:
+        return run_all(
+            folder, ENCRYPTED, paths_of(ENCRYPTED), stop, UVICORN, PEER=peer.url, TRUSTED=str(folder / "public.pem"),
+            PLAIN=proxy.url, PLAIN_PORT=str(proxy.port), CLOSED=str(closed_port), HOMEOSTASIS_DEBUG="1", NO_PROXY="",
+        )
+    finally:
+        stop()
+
+
 @pytest.mark.parametrize("path", REQUESTS_PATHS)
 def test_a_failure_of_a_program_with_requests_urllib3_or_urllib_comes_again(with_requests, path):
     with_requests.came_again(path)
@@ -541,73 +639,71 @@ def test_a_failure_of_a_program_with_aiohttp_comes_again(with_aiohttp, path):
     with_aiohttp.came_again(path)
 
 
+@pytest.mark.parametrize("path", paths_of(ENCRYPTED))
+def test_a_failure_of_a_program_with_encrypted_connections_or_proxies_comes_again(encrypted, path):
+    encrypted.came_again(path)
+
+
 CLIENTS = """
 import os, requests
 from flask import Flask
 app = Flask(__name__)
 session = requests.Session()
+PEER = os.environ["PEER"]
 
 @app.get("/ok")
 def ok():
     return "ok"
-
-@app.get("/fail/<number>")
-def fail(number):
-    name = session.get(os.environ["PEER"] + "/item/" + number).json()["name"]
-    again = session.get(os.environ["PEER"] + "/delayed/" + number).json()["number"]
-    return {}[name + " " + str(again)]
+"""
+CLIENT = """
+@app.get("/fail/{0}")
+def fail_{0}():
+    name = session.get(PEER + "/item/{0}").json()["name"]
+    again = session.get(PEER + "/delayed/{0}").json()["number"]
+    return dict()[name + " " + str(again)]
 """
 
 ASYNC_CLIENTS = """
 import os, httpx
 from fastapi import FastAPI
 app = FastAPI()
-client = httpx.AsyncClient()
+session = httpx.AsyncClient()
+PEER = os.environ["PEER"]
 
 @app.get("/ok")
 async def ok():
     return "ok"
-
-@app.get("/fail/{number}")
-async def fail(number: str):
-    name = (await client.get(os.environ["PEER"] + "/item/" + number)).json()["name"]
-    again = (await client.get(os.environ["PEER"] + "/delayed/" + number)).json()["number"]
-    return {}[name + " " + str(again)]
 """
+ASYNC_CLIENT = CLIENT.replace("def fail", "async def fail").replace('session.get(PEER + "/item/{0}")', '(await session.get(PEER + "/item/{0}"))').replace(
+    'session.get(PEER + "/delayed/{0}")', '(await session.get(PEER + "/delayed/{0}"))'
+)
 
 
-@pytest.mark.parametrize("source, command", [(CLIENTS, FLASK), (ASYNC_CLIENTS, UVICORN)])
-def test_of_eight_clients_at_once_each_gets_its_own_answers_again(tmp_path, source, command):
+@pytest.mark.parametrize("source, client, command", [(CLIENTS, CLIENT, FLASK), (ASYNC_CLIENTS, ASYNC_CLIENT, UVICORN)])
+def test_of_eight_clients_at_once_each_gets_its_own_answers_again(tmp_path, source, client, command):
     http_peer = HttpPeer()
     project = tmp_path / "project"
     project.mkdir()
-    (project / "program.py").write_text(source)
+    # Each fails in a function of its own, for of one failure only the first are captured whole.
+    (project / "program.py").write_text(source + "".join(client.format(number) for number in range(8)))
     with Peer(tmp_path / "socket") as peer:
         server = Server(project, list(command), peer.path, PEER=http_peer.url)
         try:
-            capsules = {}
-            # Of one failure three are captured whole, until it is to begin anew.
-            for turn in range(6):
-                with ThreadPoolExecutor(8) as clients:
-                    assert set(clients.map(lambda number: server.get("/fail/%d" % number)[0], range(8))) == {500}
-                for event in peer.wait("event", 3 * (turn + 1)):
-                    capsules[event["capsule"]["request"]["path"]] = event["capsule"]
-                peer.say({"type": "rearm"})
-                time.sleep(0.3)
+            with ThreadPoolExecutor(8) as clients:
+                assert set(clients.map(lambda number: server.get("/fail/%d" % number)[0], range(8))) == {500}
+            capsules = {event["capsule"]["request"]["path"]: event["capsule"] for event in peer.wait("event", 8)}
         finally:
             server.stop()
             http_peer.stop()
-    assert len(capsules) >= 3
-    for path, capsule in capsules.items():
-        number = path.rpartition("/")[2]
-        asked = [question["url"].partition("/")[2][1:].partition("/")[2] for question in capsule["request"]["answers"]]
-        assert asked == ["item/" + number, "delayed/" + number]
     paths = sorted(capsules)
+    assert len(paths) == 8
+    for number, path in enumerate(paths):
+        asked = [question["url"] for question in capsules[path]["request"]["answers"]]
+        assert asked == ["%s/item/%d" % (http_peer.url, number), "%s/delayed/%d" % (http_peer.url, number)]
     result = play(project, command, tmp_path, [capsules[path]["request"] for path in paths], capsules[paths[0]], PEER=http_peer.url)
-    for path, exchange in zip(paths, result["exchanges"]):
-        number = path.rpartition("/")[2]
+    for number, exchange in enumerate(result["exchanges"]):
         assert exchange["unanswered"] == []
-        assert exchange["exceptions"][0]["message"] == "'pear %s %s'" % (number, number)
+        assert exchange["exceptions"][0]["message"] == "'pear %d %d'" % (number, number)
 
 
 CHANGED = """

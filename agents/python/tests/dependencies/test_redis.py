@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -360,11 +359,12 @@ async def ok():
     for number in range(8):
         await client.set("number:%d" % number, "value %d" % number)
     return "ok"
-
-@app.get("/fail/{number}")
-async def fail(number: str):
+"""
+ONE = """
+@app.get("/fail/{0}")
+async def fail_{0}():
     await client.blpop("nothing", timeout=0.05)
-    return {}[await client.get("number:" + number)]
+    return dict()[await client.get("number:{0}")]
 """
 
 
@@ -372,23 +372,21 @@ def test_of_eight_clients_at_once_each_gets_its_own_answers_again(tmp_path):
     redis = RedisServer(tmp_path)
     project = tmp_path / "project"
     project.mkdir()
-    (project / "program.py").write_text(EIGHT)
+    # Each fails in a function of its own, for of one failure only the first are captured whole.
+    (project / "program.py").write_text(EIGHT + "".join(ONE.format(number) for number in range(8)))
     with Peer(tmp_path / "socket") as peer:
         server = Server(project, list(UVICORN), peer.path, REDIS_PORT=str(redis.port))
         try:
-            capsules = {}
-            for turn in range(4):
-                with ThreadPoolExecutor(8) as clients:
-                    assert set(clients.map(lambda number: server.get("/fail/%d" % number)[0], range(8))) == {500}
-                for event in peer.wait("event", 3 * (turn + 1)):
-                    capsules[event["capsule"]["request"]["path"]] = event["capsule"]
-                peer.say({"type": "rearm"})
-                time.sleep(0.3)
+            with ThreadPoolExecutor(8) as clients:
+                assert set(clients.map(lambda number: server.get("/fail/%d" % number)[0], range(8))) == {500}
+            capsules = {event["capsule"]["request"]["path"]: event["capsule"] for event in peer.wait("event", 8)}
         finally:
             server.stop()
             redis.stop()
     paths = sorted(capsules)
+    assert len(paths) == 8
     result = play(project, UVICORN, tmp_path, [capsules[path]["request"] for path in paths], capsules[paths[0]], REDIS_PORT=str(redis.port))
-    for path, exchange in zip(paths, result["exchanges"]):
+    for number, exchange in enumerate(result["exchanges"]):
+        assert len(capsules[paths[number]]["request"]["answers"]) == 2
         assert exchange["unanswered"] == []
-        assert exchange["exceptions"][0]["message"] == "'value %s'" % path.rpartition("/")[2]
+        assert exchange["exceptions"][0]["message"] == "'value %d'" % number
