@@ -5,6 +5,7 @@ takes the request and gives those bytes back, so that all that libraries do abov
 """
 
 import io
+import re
 import socket
 
 from .. import guard
@@ -13,6 +14,9 @@ from .recording import note
 
 # Estimate for one exchange without its bytes, for the limits of recording.
 SIZE = 500
+
+# What `http.client` says when a proxy did not do as it was told.
+_refusal = re.compile(r"Tunnel connection failed: (\d{3} .*)")
 
 # Between the call for a response and its making: the answer that is recorded, by the id of the socket.
 _awaiting = {}
@@ -358,9 +362,14 @@ class StandIn(socket.socket):
         host, _, port = request.target().rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
         failure = replaying.failure_to_connect("http", http.origin(http.url_of("https", self._host, self._port, "")), ("tunnel",))
+        status = "200 Connection established"
         if failure is not None:
-            raise failing.made(failure)
-        return Answer(b"HTTP/1.1 200 Connection established\r\n\r\n", None)
+            error = failing.made(failure)
+            refusal = _refusal.search(str(error))
+            if refusal is None:
+                raise error
+            status = refusal.group(1)
+        return Answer(b"HTTP/1.1 %s\r\n\r\n" % status.encode("latin-1", "replace"), None)
 
     # What else is asked of sockets
 

@@ -68,7 +68,7 @@ def cut():
 
 @app.get("/short")
 def short():
-    return session.get(PEER + "/short").text
+    return {}[session.get(PEER + "/short").text]
 
 @app.get("/reset")
 def reset():
