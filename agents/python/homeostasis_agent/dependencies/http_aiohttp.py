@@ -113,12 +113,10 @@ def record_protocol(module):
             self._homeostasis_answer = None
             exchange = answer.question
             try:
-                if self.transport is None:
-                    exchange.given_up = True
-                elif exc is None:
-                    exchange.ended = True
-                else:
+                if exc is not None:
                     exchange.failed(exc, "read")
+                elif not exchange.given_up:
+                    exchange.ended = True
             except Exception:
                 guard.failed("aiohttp")
         return connection_lost(self, exc)
@@ -129,6 +127,18 @@ def record_protocol(module):
             answer.question.failure = {"error": {"class": "aiohttp.client_exceptions.SocketTimeoutError", "arguments": []}, "during": "silence", "chain": []}
         return read_timeout(self)
 
+    def closing(original):
+        def close(self):
+            answer = self._homeostasis_answer
+            if answer is not None:
+                answer.question.given_up = True
+            return original(self)
+
+        return close
+
+    for name in ("close", "abort"):
+        if name in class_.__dict__:
+            setattr(class_, name, closing(class_.__dict__[name]))
     class_.data_received = data_received_and_kept
     class_.connection_lost = connection_lost_and_told
     class_._on_read_timeout = _on_read_timeout

@@ -265,8 +265,7 @@ def replay(module):
 
     for function in (connect, check_health, can_read, send_packed_command, read_response):
         setattr(class_, function.__name__, function)
-    if "connect_check_health" in class_.__dict__:
-        class_.connect_check_health = connect
+    class_.connect_check_health = connect
 
 
 def replay_async(module):
@@ -280,7 +279,7 @@ def replay_async(module):
     async def check_health(self):
         """Nobody is there whose health could be bad."""
 
-    async def can_read_destructive(self):
+    async def can_read(self):
         return False
 
     async def send_packed_command(self, command, check_health=True):
@@ -292,10 +291,11 @@ def replay_async(module):
             await failing.happen(answer)
         return _value(answer, module)
 
-    for function in (connect, check_health, can_read_destructive, send_packed_command, read_response):
+    for function in (connect, check_health, can_read, send_packed_command, read_response):
         setattr(class_, function.__name__, function)
-    if "connect_check_health" in class_.__dict__:
-        class_.connect_check_health = connect
+    # Its name before version 8, and what else connects since version 5.3.
+    class_.can_read_destructive = can_read
+    class_.connect_check_health = connect
 
 
 def _failure_to_connect(connection):
