@@ -195,10 +195,9 @@ def _note(connection, batch, value, error, during):
     try:
         number = batch.answered
         batch.answered = number + 1
-        if number and number >= batch.most():
-            # Published, or pushed: nobody asked for it.
+        if number + 1 >= batch.most():
+            # What comes after it was published, or pushed. And a connection in its pool holds on to nothing.
             connection._homeostasis_batch = None
-            return
         question = (_server(connection), batch, number)
         size = SIZE if number else SIZE + batch.size()
         if error is not None:
