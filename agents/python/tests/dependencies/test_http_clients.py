@@ -192,6 +192,27 @@ def pool():
     manager = urllib3.PoolManager()
     return json.loads(manager.request("GET", PEER + "/item/4").data)["nothing"]
 
+def s3():
+    import botocore.session
+    from botocore.config import Config
+    return botocore.session.Session().create_client(
+        "s3", endpoint_url=PEER, region_name="eu-west-1", aws_access_key_id="key", aws_secret_access_key="secret-of-tests",
+        config=Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}),
+    )
+
+@app.get("/botocore")
+def by_botocore():
+    return s3().list_buckets()["Buckets"][0]
+
+@app.get("/botocore-status")
+def by_botocore_status():
+    return s3().get_object(Bucket="nowhere", Key="thing")
+
+@app.get("/botocore-signed")
+def by_botocore_signed():
+    url = s3().generate_presigned_url("get_object", Params={"Bucket": "item", "Key": "8"})
+    return session.get(url).json()["nothing"]
+
 @app.get("/swallowed")
 def swallowed():
     try:
