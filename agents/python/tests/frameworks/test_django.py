@@ -195,13 +195,13 @@ def test_a_failure_in_mid_stream_belongs_to_its_request(server, serve, folder, p
 
 @pytest.mark.parametrize("server", ["gunicorn", "runserver", "uvicorn"])
 @pytest.mark.parametrize("debug", ["0", "1"])
-def test_a_body_that_was_not_read_is_kept_all_the_same(server, debug, fails):
+def test_a_body_that_was_not_read_is_kept_all_the_same(server, debug, in_one_piece, fails):
     reproduction = fails("/unread", b"town=Paris", EVERY[server], SHOP_DEBUG=debug)
     assert reproduction.capsule["request"]["body"]["len"] == 10
 
 
 @pytest.mark.parametrize("server", ["gunicorn", "runserver"])
-def test_the_page_for_developers_shows_a_body_that_was_read_ahead(server, serve, folder, peer):
+def test_the_page_for_developers_shows_a_body_that_was_read_ahead(server, in_one_piece, serve, folder, peer):
     server = started(serve, folder, EVERY[server], SHOP_DEBUG="1")
     status, page = server.get("/unread", b"town=Paris")
     assert status == 500 and b"&#x27;Paris&#x27;" in page

@@ -124,7 +124,7 @@ def test_a_key_that_is_missing_in_a_json_body_fails_again_for_each_server(server
     ],
     ids=["upload", "path", "query", "unread"],
 )
-def test_a_failing_view_fails_again(path, data, headers, error, server, reproduce):
+def test_a_failing_view_fails_again(path, data, headers, error, server, in_one_piece, reproduce):
     reproduction = reproduce(PROGRAM, path, data, command=SERVERS[server], headers=headers).came_again()
     assert reproduction.capsule["exceptions"][0]["type"] == error and reproduction.capsule["missing"] == []
 
