@@ -2,11 +2,17 @@
 
 import base64
 import json
+import sys
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from one_piece import in_one_piece  # noqa: E402, F401
 
 FLASK = """
 from flask import Flask, request
@@ -197,7 +203,7 @@ def test_a_failure_in_mid_stream_belongs_to_its_request(server, serve, folder, p
 
 
 @pytest.mark.parametrize("server", ["waitress flask", "wsgiref flask", "gunicorn gevent flask", "hypercorn flask"])
-def test_a_body_that_was_not_read_is_kept(server, in_one_piece, serve, folder, peer):
+def test_a_body_that_was_not_read_is_kept(server, in_one_piece, serve, folder, peer):  # noqa: F811
     command, source = SERVED[server]
     (folder / "program.py").write_text(source)
     program = serve(*command)

@@ -1,4 +1,4 @@
-"""What the tests of frameworks share."""
+"""A fixture of the tests of frameworks: requests whose bodies are there at once."""
 
 from http.client import HTTPConnection
 
