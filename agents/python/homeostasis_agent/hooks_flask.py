@@ -1,7 +1,7 @@
 """Puts the recording around Flask applications and hears of the exceptions Flask turns into answers."""
 
 from . import channel, credentials, guard
-from .failures import report
+from .failures import answered, report
 from .wsgi import current_occasion, recording
 
 
@@ -36,7 +36,10 @@ def patch_for_replay(module):
     def hooked_handle_user_exception(self, e):
         answer = handle_user_exception(self, e)
         try:
-            apology = _status(answer) >= 500 and not _is_http_exception(e)
+            status = _status(answer)
+            apology = status >= 500 and not _is_http_exception(e)
+            if 400 <= status < 500:
+                answered(e)
         except Exception:
             guard.failed("flask.handle_user_exception")
             apology = False

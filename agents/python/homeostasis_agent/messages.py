@@ -12,7 +12,7 @@ _argv = None
 _write_json = None
 _traffic_since = time()
 
-_known_frameworks = ("flask", "werkzeug", "fastapi", "starlette", "pydantic", "gunicorn", "uvicorn", "sqlalchemy")
+_known_frameworks = ("flask", "werkzeug", "fastapi", "starlette", "pydantic", "gunicorn", "uvicorn", "sqlalchemy", "celery", "rq", "apscheduler")
 
 
 def hello(resumed):

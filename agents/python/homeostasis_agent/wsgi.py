@@ -4,7 +4,7 @@ from time import time
 
 from . import channel, guard, traffic
 from .dependencies.recording import in_flight, snapshot, size_of
-from .failures import report
+from .failures import report, was_caught_in
 from .requests import KEY, MAX_BODY, MAX_RESPONSE_BODY, Recorded
 from .traffic import FIRST_ATTEMPTS
 
@@ -237,7 +237,7 @@ class Exchange:
 def keep(occasion, answer, recorded):
     """Remember an exchange as a witness, if it was a success and all of it is known."""
     status = int(answer.get("status", "0")[:3])
-    if not 200 <= status < 400 or occasion.failed:
+    if not 200 <= status < 400 or occasion.failed or was_caught_in(occasion):
         return
     headers = [[str(name).lower(), str(value)] for name, value in answer["headers"]]
     missing = []
