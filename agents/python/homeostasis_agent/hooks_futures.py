@@ -15,6 +15,7 @@ def patch(module):
     future = module.Future
     set_exception = future.set_exception
     get_exception = future.exception
+    add_done_callback = future.add_done_callback
 
     @wraps(set_exception)
     def hooked_set_exception(self, exception):
@@ -31,6 +32,14 @@ def patch(module):
         self.__dict__.pop(_KEPT, None)
         return error
 
+    @wraps(add_done_callback)
+    def hooked_add_done_callback(self, fn):
+        try:
+            return add_done_callback(self, fn)
+        finally:
+            # Where the future is done already, the callback is called and not kept.
+            self.__dict__.pop(_KEPT, None)
+
     def __del__(self):
         try:
             kept = self.__dict__.get(_KEPT)
@@ -41,6 +50,7 @@ def patch(module):
 
     future.set_exception = hooked_set_exception
     future.exception = hooked_exception
+    future.add_done_callback = hooked_add_done_callback
     future.__del__ = __del__
 
 
