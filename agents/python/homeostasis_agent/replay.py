@@ -45,6 +45,7 @@ def install():
 
         failures.recorder = _heard
         replaying.load_start(_task.get("answers") or ())
+        replaying.recorded_files = _task.get("recorded_files") is True
         clock.set_to(_task.get("time"))
         _hook_exit()
         effects.install()
@@ -217,12 +218,13 @@ def write():
 def run(application, protocol):
     """Give the recorded requests to the program's callable, write the result and end the process."""
     _play_call_instead()
-    if protocol == "wsgi":
-        from . import replay_wsgi as player
-    else:
-        from . import replay_asgi as player
+    player = _player(protocol)
     # What the program did while it started is not an effect of a request.
     _end_with(player.play, application, _task["requests"][:MAX_EXCHANGES], exchange_of)
+
+
+def _player(protocol):
+    return __import__("homeostasis_agent.replay_" + protocol, None, None, ["play"])
 
 
 def _play_call_instead():
@@ -250,10 +252,8 @@ def makes_call():
     return _task["kind"] == "call" and _task["call"]["serving"]
 
 
-async def run_within(application):
-    """Like `run`, for a program that serves ASGI within an event loop of its own."""
-    from . import replay_asgi
-
+async def run_within(application, protocol="asgi"):
+    """Like `run`, for a program that serves within an event loop of its own."""
     if _task["kind"] == "call":
         from threading import Thread
 
@@ -263,7 +263,7 @@ async def run_within(application):
         thread.join()
     _play_call_instead()
     try:
-        await replay_asgi.play_within(application, _task["requests"][:MAX_EXCHANGES], exchange_of)
+        await _player(protocol).play_within(application, _task["requests"][:MAX_EXCHANGES], exchange_of)
         _result["ready"] = True
     except BaseException as error:
         _failed(error)

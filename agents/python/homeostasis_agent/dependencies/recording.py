@@ -9,6 +9,8 @@ MAX_ANSWERS = 1000
 # By the estimates of those who note them.
 MAX_BYTES = 1 << 20
 MAX_DRAWS = 2000
+# They are sent with every capsule.
+MAX_START_BYTES = 256 << 10
 # Outside of requests nothing marks a beginning: only the latest answers of each thread or task are kept.
 MAX_ROLLING = 100
 MAX_ROLLING_BYTES = 64 << 10
@@ -44,6 +46,9 @@ class Answer:
         if self.of.size <= self.of.most:
             return True
         self.result = TOO_LARGE
+        # Nothing is held for it any more, so that there is room for others.
+        self.of.size -= self.size
+        self.size = 0
         return False
 
 
@@ -54,24 +59,34 @@ class TooLarge:
 TOO_LARGE = TooLarge()
 
 
+class Room:
+    """How many bytes the answers of one request take; they refer to this and not to each other, so that they go when the request goes."""
+
+    __slots__ = ("size", "most")
+
+    def __init__(self, most):
+        self.size = 0
+        self.most = most
+
+
 class Answers:
     """The answers of one request, in the order of their questions; once full it takes no more, and says how many it left out."""
 
-    __slots__ = ("kept", "size", "most", "left_out", "draws")
+    __slots__ = ("kept", "room", "left_out", "draws")
 
     def __init__(self, most=MAX_BYTES):
         self.kept = []
-        self.size = 0
-        self.most = most
+        self.room = Room(most)
         self.left_out = 0
         self.draws = None
 
     def add(self, kind, question, result, size):
-        if len(self.kept) >= MAX_ANSWERS or self.size + size > self.most:
+        room = self.room
+        if len(self.kept) >= MAX_ANSWERS or room.size + size > room.most:
             self.left_out += 1
             return None
-        self.size += size
-        answer = Answer(kind, question, result, size, self)
+        room.size += size
+        answer = Answer(kind, question, result, size, room)
         self.kept.append(answer)
         return answer
 
@@ -85,8 +100,9 @@ class Rolling(Answers):
         Answers.__init__(self, MAX_ROLLING_BYTES)
 
     def add(self, kind, question, result, size):
-        while self.kept and (len(self.kept) >= MAX_ROLLING or self.size + size > self.most):
-            self.size -= self.kept.pop(0).size
+        room = self.room
+        while self.kept and (len(self.kept) >= MAX_ROLLING or room.size + size > room.most):
+            room.size -= self.kept.pop(0).size
         return Answers.add(self, kind, question, result, size)
 
 
@@ -117,7 +133,7 @@ class Job:
 
 # What was answered before the first request, and what servers said of themselves: their version, their types.
 # Programs ask such things once and remember them, so that they belong to every request that comes later.
-start = Answers()
+start = Answers(MAX_START_BYTES)
 _start_is_over = False
 
 
@@ -180,7 +196,7 @@ def snapshot(occasion):
 
 
 def snapshot_here():
-    """The same for this thread or task, whatever it does."""
+    """The same for a failure outside of requests: what this thread or task was answered, or the request that started it."""
     return snapshot(in_flight.get())
 
 
@@ -242,5 +258,5 @@ def size_of(snapshot):
 def forget_start():
     """For tests: begin anew."""
     global start, _start_is_over
-    start = _Start.answers = Answers()
+    start = _Start.answers = Answers(MAX_START_BYTES)
     _start_is_over = False
