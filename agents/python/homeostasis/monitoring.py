@@ -227,9 +227,6 @@ def _activate(socket: Optional[str], settings_in_code: Dict[str, Any]) -> None:
 
 def _wrap(app: Any) -> None:
     """Put the middleware around what this framework calls for each request."""
-    from homeostasis_agent import settings
-
-    settings.serving = True
     for name in ("wsgi_app", "asgi_app"):
         inner = getattr(app, name, None)
         if callable(inner):
