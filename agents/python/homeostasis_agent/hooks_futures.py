@@ -1,5 +1,6 @@
 """Hears of exceptions in the threads of an executor that nobody ever asked for; those that somebody took are his."""
 
+import sys
 from functools import wraps
 
 from . import failures, guard, origin
@@ -40,7 +41,10 @@ def patch(module):
             # Where the future is done already, the callback is called and not kept.
             self.__dict__.pop(_KEPT, None)
 
-    def __del__(self):
+    def __del__(self, is_finalizing=sys.is_finalizing):
+        # By then modules may be gone, ours as well.
+        if is_finalizing():
+            return
         try:
             kept = self.__dict__.get(_KEPT)
             if kept is not None:

@@ -54,13 +54,16 @@ def record_pool(module):
 
     def run_for_request(self, *arguments, **named):
         occasion = getattr(self, _FIELD, None)
-        if occasion is None:
-            return run(self, *arguments, **named)
-        before, before_that = in_flight.set(occasion), handed_down.set(True)
+        before = None
+        if occasion is not None:
+            before = in_flight.set(occasion), handed_down.set(True)
         try:
             return run(self, *arguments, **named)
         finally:
-            handed_down.reset(before_that)
-            in_flight.reset(before)
+            if before is not None:
+                in_flight.reset(before[0])
+                handed_down.reset(before[1])
+            # This frame lives as long as the traceback of what the job raised, which the job's future holds: a ring.
+            del self
 
     class_.__init__, class_.run = __init__, run_for_request

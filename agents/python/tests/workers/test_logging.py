@@ -1,6 +1,7 @@
 """An exception that the program caught and only logged is a failure: once, where the program itself logged it as an error, and with hook "logging"."""
 
 import json
+import sys
 import time
 
 import pytest
@@ -8,7 +9,7 @@ from reproducing import play_task, ways
 from working import call_again, came_again
 
 FLASK = '''
-import logging
+import logging, threading, time
 from flask import Flask, abort
 from werkzeug.exceptions import NotFound
 app = Flask("program")
@@ -76,6 +77,21 @@ def refuse(error):
 @app.get("/refused")
 def refused():
     raise Refused()
+
+def refill(item, seconds):
+    time.sleep(seconds)
+    try:
+        price(item)
+    except KeyError:
+        log.exception("no price")
+
+@app.get("/thread/<item>/<wait>")
+def thread(item, wait):
+    started = threading.Thread(target=refill, args=(item, 0 if wait == "yes" else 0.5))
+    started.start()
+    if wait == "yes":
+        started.join()
+    return "started"
 
 @app.get("/twice")
 def twice():
@@ -226,6 +242,19 @@ def test_warnings_and_answers_to_the_client_are_no_failures(source, command, pat
     assert server.get(path)[0] == status
     server.stop()
     assert peer.of("event") == [] and peer.of("repeats") == []
+
+
+@pytest.mark.parametrize(("wait", "kind"), [("yes", "request"), ("no", "process")])
+def test_what_a_thread_logs_belongs_to_the_request_only_while_that_goes_on(wait, kind, program, peer, folder, tmp_path):
+    server = program(FLASK, WITH_FLASK)
+    assert server.get("/thread/pear/" + wait)[0] == 200
+    capsule = peer.wait("event")[0]["capsule"]
+    assert (capsule["kind"], capsule["hook"]) == (kind, "logging") and capsule["process"]["thread"].endswith("(refill)" if sys.version_info >= (3, 10) else "")
+    server.stop()
+    if kind == "request":
+        assert ways(again(capsule, folder, tmp_path, WITH_FLASK)["exceptions"]) == ways(capsule["exceptions"])
+    else:
+        came_again(capsule, call_again(capsule, folder, tmp_path, WITH_FLASK))
 
 
 def test_a_task_that_goes_on_after_its_request_fails_by_itself(program, peer, folder, tmp_path):
