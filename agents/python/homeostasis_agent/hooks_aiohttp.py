@@ -5,7 +5,7 @@ from time import time
 
 from . import asgi, channel, guard, settings, traffic
 from .dependencies.recording import in_flight, snapshot, size_of
-from .failures import report
+from .failures import report, was_caught_in
 from .requests import MAX_BODY, MAX_RESPONSE_BODY, Recorded
 from .traffic import FIRST_ATTEMPTS
 
@@ -49,6 +49,7 @@ def patch_protocol(module):
                 report(error, "aiohttp.response", occasion)
             raise
         finally:
+            occasion.ended = True
             _bodies.pop(id(request._payload), None)
         try:
             _answered(occasion, answer[0])
@@ -124,7 +125,7 @@ def _keep(occasion, response):
     """Only answers that are whole in memory are kept."""
     from aiohttp.web_response import Response
 
-    if not isinstance(response, Response) or not 200 <= response.status < 400:
+    if not isinstance(response, Response) or not 200 <= response.status < 400 or was_caught_in(occasion):
         return
     body = getattr(response, "_compressed_body", None) or response._body
     if body is not None and type(body) not in (bytes, bytearray):

@@ -3,7 +3,7 @@
 from functools import wraps
 
 from . import channel, credentials, guard
-from .failures import report
+from .failures import answered, report
 from .wsgi import current_occasion, recording
 
 
@@ -43,7 +43,10 @@ def patch_for_replay(module):
         answer = handle_user_exception(self, *arguments, **named)
         error = _last(arguments, named)
         try:
-            apology = _status(answer) >= 500 and not _is_http_exception(error)
+            status = _status(answer)
+            apology = status >= 500 and not _is_http_exception(error)
+            if 400 <= status < 500:
+                answered(error)
         except Exception:
             guard.failed("flask.handle_user_exception")
             apology = False

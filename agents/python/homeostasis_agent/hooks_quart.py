@@ -4,7 +4,7 @@ from functools import wraps
 
 from . import asgi, channel, credentials, guard
 from .dependencies.recording import in_flight
-from .failures import report
+from .failures import answered, report
 from .hooks_flask import _is_http_exception, _last
 
 
@@ -50,7 +50,10 @@ def _hear(module):
         answer = await handle_user_exception(self, *arguments, **named)
         error = _last(arguments, named)
         try:
-            apology = _status(answer) >= 500 and not _is_http_exception(error)
+            status = _status(answer)
+            apology = status >= 500 and not _is_http_exception(error)
+            if 400 <= status < 500:
+                answered(error)
         except Exception:
             guard.failed("quart.handle_user_exception")
             apology = False
