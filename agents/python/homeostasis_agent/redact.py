@@ -462,7 +462,7 @@ def _value(value, name, place, work):
     kind = value["t"]
     if name is not None and kind not in ("none", "bool", "callable", "module", "cut") and is_secret(name):
         work.note(place)
-        _learn_value(value, work)
+        _learn_value(value, work, _is_session(name))
         return {"t": "redacted", "kind": kind, "len": _length(value)}
     if kind == "str":
         hidden = work.scrub(value["v"])
@@ -509,7 +509,12 @@ def _length(value):
     return len(value["text"]) if kind == "other" else 0
 
 
-def _learn_value(value, work):
+def _is_session(name):
+    """Is this name secret for nothing but being that of a session? Most of what a session holds are no secrets."""
+    return not is_secret(re.sub("(?i)session", "", name))
+
+
+def _learn_value(value, work, is_session=False):
     kind = value["t"]
     if kind in ("str", "int"):
         work.learn(value["v"])
@@ -517,7 +522,9 @@ def _learn_value(value, work):
         work.learn(base64.b64decode(value["v"]).decode("latin-1"))
     elif kind == "dict":
         for pair in value["items"]:
-            _learn_value(pair[1], work)
+            key = _text_of(pair[0])
+            if not is_session or key is None or is_secret(key):
+                _learn_value(pair[1], work)
     elif kind in ("list", "tuple", "set", "frozenset"):
         for item in value["items"]:
             _learn_value(item, work)
@@ -525,7 +532,7 @@ def _learn_value(value, work):
         # The fields of a session or token object are mostly not secret; only those with a telling name are.
         for name, field in value["fields"].items():
             if is_secret(name):
-                _learn_value(field, work)
+                _learn_value(field, work, _is_session(name))
 
 
 def _bytes_value(value, place, work, hide):

@@ -24,6 +24,8 @@ def _sql(question, place, work):
         names = [name for name, _ in answer["columns"]]
         for row in answer["rows"]:
             _parameters(row, names, place + ".rows", work)
+        if answer.get("then"):
+            _error(answer["then"], place, work)
 
 
 def _parameters(value, names, place, work):
@@ -90,12 +92,22 @@ def _redis(question, place, work):
         answer["value"] = masked(answer["value"], key, place + ".answer", work)
 
 
+def _session(question, place, work):
+    question["key"] = masked(question["key"], "session", place + ".key", work)
+    answer = question["answer"]
+    if "value" in answer:
+        answer["value"] = redact._value(answer["value"], None, place + ".answer", work)
+
+
 def _error(error, place, work):
     for number, argument in enumerate(error["arguments"]):
         if argument["t"] == "error":
             _error(argument["error"], place, work)
         else:
             error["arguments"][number] = redact._value(argument, None, place + ".error", work)
+    attributes = error.get("attributes", {})
+    for name, value in attributes.items():
+        attributes[name] = redact._value(value, name, place + ".error", work)
 
 
 def _scrubbed(text, place, work):
@@ -105,7 +117,7 @@ def _scrubbed(text, place, work):
     return hidden
 
 
-_visits = {"sql": _sql, "http": _http, "redis": _redis}
+_visits = {"sql": _sql, "http": _http, "redis": _redis, "session": _session}
 
 
 def hide_known(answers, work):
