@@ -129,7 +129,7 @@ impl From<StoreError> for Problem {
             StoreError::Sealed { .. } => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "store.sealed",
-                "start Homeostasis with the key that the store is sealed with",
+                "start Homeostasis with the key that the store is encrypted with",
             ),
             StoreError::Altered { .. } => (
                 StatusCode::INTERNAL_SERVER_ERROR,

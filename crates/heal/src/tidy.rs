@@ -199,3 +199,45 @@ pub(crate) async fn refresh_swaps(inner: &Inner) -> Result<(), StoreError> {
     inner.agents.set_swaps(live);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use homeostasis_domain::id::content_hash;
+    use homeostasis_domain::rollout::RolloutPlan;
+    use homeostasis_domain::{CandidateId, SwapId};
+
+    #[test]
+    fn a_change_is_in_force_as_long_as_one_of_its_files_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("a.py"), folder.path().join("b.py"));
+        let planned = |path: &Path| PlannedFile {
+            path: path.to_string_lossy().into_owned(),
+            old_sha256: content_hash(b"old"),
+            new_sha256: content_hash(b"new"),
+        };
+        let state = State {
+            plan: Some(RolloutPlan {
+                swap: SwapId::new("swap"),
+                candidate: CandidateId::new("candidate"),
+                driver: "swap".to_string(),
+                files: vec![planned(&first), planned(&second)],
+                canary: None,
+                processes: Vec::new(),
+            }),
+            ..State::default()
+        };
+        for (one, other, expected) in [
+            ("new", "new", true),
+            ("edited", "new", true),
+            ("old", "edited", false),
+        ] {
+            std::fs::write(&first, one).unwrap();
+            std::fs::write(&second, other).unwrap();
+            assert_eq!(in_force(&state), expected, "{one} {other}");
+        }
+        std::fs::remove_file(&first).unwrap();
+        assert!(!in_force(&state));
+        assert!(!in_force(&State::default()));
+    }
+}

@@ -36,7 +36,7 @@ pub enum StoreError {
     },
     /// The value is sealed, and its key is not at hand.
     #[error(
-        "the {what} is sealed with a key that was not given; give it with --key-file or HOMEOSTASIS_KEY"
+        "the {what} is encrypted with a key that was not given; give it with --key-file or HOMEOSTASIS_KEY"
     )]
     Sealed {
         /// Whose value.

@@ -111,7 +111,7 @@ pub enum OpenError {
     },
     /// Its values are sealed, and no key was given.
     #[error(
-        "{file} is sealed with the key {name}, and no key was given; give it with --key-file, HOMEOSTASIS_KEY, or `key_file` below [store] in homeostasis.toml"
+        "{file} is encrypted with the key {name}, and no key was given; give it with --key-file, HOMEOSTASIS_KEY, or `key_file` below [store] in homeostasis.toml"
     )]
     NoKey {
         /// Which file.
@@ -121,7 +121,7 @@ pub enum OpenError {
     },
     /// Its values are sealed with another key.
     #[error(
-        "{file} is sealed with the key {name}, and the one that was given is {given}; give the right one, or name another folder for a new store"
+        "{file} is encrypted with the key {name}, and the one that was given is {given}; give the right one, or name another folder for a new store"
     )]
     WrongKey {
         /// Which file.
@@ -144,7 +144,7 @@ pub enum OpenError {
         new: String,
     },
     /// There is no key to be changed.
-    #[error("{file} is not sealed yet; `homeostasis key seal` seals it with a first key")]
+    #[error("{file} is not encrypted yet; `homeostasis key seal` does it with a first key")]
     NotSealed {
         /// Which file.
         file: PathBuf,

@@ -375,7 +375,7 @@ async fn a_store_that_is_not_sealed_has_no_key_to_change() {
     let error = Store::change_key(folder.path(), &key, &key, |_| {})
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("is not sealed"), "{error}");
+    assert!(error.to_string().contains("is not encrypted"), "{error}");
 }
 
 #[tokio::test]
