@@ -1,6 +1,7 @@
 //! What dependencies answered, one line for each question: what was asked of whom, and shortly what came back.
 
 use super::values::written;
+use crate::printing::clean;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use homeostasis_domain::value::{Value, shorten};
@@ -11,8 +12,12 @@ const MOST: usize = 110;
 /// So many draws are shown.
 const DRAWS: usize = 5;
 
-/// A question with its answer, as the agent told them, on one line.
+/// A question with its answer, as the agent told them, on one line that is harmless for a terminal.
 pub(super) fn line(asked: &Json) -> String {
+    clean(&told(asked))
+}
+
+fn told(asked: &Json) -> String {
     let kind = text(asked, "kind");
     if kind == "draws" {
         return draws(asked);
@@ -243,6 +248,27 @@ mod tests {
             .map(|number| json!(["random", number.to_string()]))
             .collect();
         assert!(line(&json!({"kind": "draws", "draws": draws})).ends_with("random 4 and 4 more"));
+    }
+
+    #[test]
+    fn nothing_that_was_asked_or_answered_can_steer_a_terminal() {
+        let evil = "a\u{1b}[2J\u{202e}\u{7}\r\nb";
+        let asked = [
+            json!({"kind": "sql", "driver": evil, "server": evil, "statement": evil,
+                "parameters": {"t": "str", "v": evil, "len": 9}, "answer": {"columns": null, "status": evil}}),
+            json!({"kind": "sql", "statement": "s", "answer": {"error": {"class": evil, "arguments": [evil]}}}),
+            json!({"kind": "http", "method": evil, "url": evil, "answer": {"status": evil, "reason": evil,
+                "headers": [["content-type", evil]]}}),
+            json!({"kind": "redis", "server": evil, "command": [{"t": "bytes", "v": STANDARD.encode(evil), "len": 9}],
+                "answer": {"value": {"t": "bytes", "v": STANDARD.encode(evil), "len": 9}}}),
+            json!({"kind": "draws", "draws": [[evil, evil]]}),
+            json!({"kind": evil, "answer": {"unknown": evil}}),
+        ];
+        for one in asked {
+            let shown = line(&one);
+            let harmful = |c: char| c.is_control() || c == '\u{202e}';
+            assert!(!shown.contains(harmful), "{shown:?}");
+        }
     }
 
     #[test]

@@ -253,9 +253,9 @@ impl Page {
         }
     }
 
-    /// A question and its answer; both are short already.
+    /// A question and its answer; both are short and harmless already.
     fn answer(&mut self, answer: &serde_json::Value) {
-        self.0.push(clean(&format!("  {}", answers::line(answer))));
+        self.0.push(format!("  {}", answers::line(answer)));
     }
 
     fn call(&mut self, call: &Call) {
