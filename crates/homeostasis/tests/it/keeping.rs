@@ -1,5 +1,6 @@
 //! What is kept from outside: with which key, for how long, and what a person sees of it.
 
+use crate::support::{Kiosk, SICK};
 use homeostasis_domain::{EventId, Fingerprint};
 use homeostasis_store::{Key, Store};
 use jiff::{SignedDuration, Timestamp};
@@ -70,16 +71,18 @@ impl Script {
 
     /// Whether the files of the store show what was captured.
     fn shows(&self) -> bool {
-        let files = fs::read_dir(self.program().join(".homeostasis")).unwrap();
-        files
-            .flatten()
-            .filter(|file| file.path().is_file())
-            .any(|file| {
-                let bytes = fs::read(file.path()).unwrap();
-                let mut parts = bytes.windows(PRIVATE.len());
-                parts.any(|part| part == PRIVATE.as_bytes())
-            })
+        shows(&self.program().join(".homeostasis"), PRIVATE)
     }
+}
+
+/// Whether a text is in one of the files of a store.
+fn shows(store: &Path, text: &str) -> bool {
+    let files = fs::read_dir(store).unwrap().flatten();
+    files.filter(|file| file.path().is_file()).any(|file| {
+        let bytes = fs::read(file.path()).unwrap();
+        let mut parts = bytes.windows(text.len());
+        parts.any(|part| part == text.as_bytes())
+    })
 }
 
 fn told(output: &Output) -> String {
@@ -225,4 +228,44 @@ fn old_failures_are_let_go_on_demand_after_they_were_told() {
     assert_eq!(told(&again), "nothing is to be let go\n");
     let wrong = script.homeostasis(&["store", "prune", "--older-than", "week"], &[]);
     assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn a_program_is_healed_and_the_heal_taken_back_from_an_encrypted_store() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let key_file = elsewhere.path().join("key");
+    let key = Key::create(&key_file).unwrap();
+    let mut kiosk = Kiosk::new();
+    let before = kiosk.source();
+    let settings = format!("[store]\nkey_file = {key_file:?}\n");
+    fs::write(kiosk.path("homeostasis.toml"), settings).unwrap();
+    kiosk.start("auto");
+    assert_eq!(kiosk.order(SICK).unwrap().status, 500);
+    let clients = kiosk.clients(4);
+    kiosk.wait_for_outcome("healed");
+    let (sent, harmed) = clients.stop();
+    assert_eq!(harmed, 0, "of {sent} requests");
+    let id = kiosk.incident_id();
+    kiosk.kill_homeostasis();
+    let store = kiosk.path(".homeostasis");
+    for private in ["PRICES", "\"quantity\"", "quantity", "KeyError", "gunicorn"] {
+        assert!(
+            !shows(&store, private),
+            "{private} can be read in the store"
+        );
+    }
+    // The next one goes on from what it can open.
+    kiosk.start("auto");
+    let sizes = &kiosk.json(&["store", "status"])["sizes"];
+    assert_eq!(sizes["key"], key.name());
+    assert_eq!(sizes["plain"], 0);
+    assert!(sizes["sources"]["count"].as_u64().unwrap() >= 2, "{sizes}");
+    // The program served all the while, so that Homeostasis itself may be a moment later.
+    kiosk.wait("the rollback is taken up", || {
+        let asked = kiosk.cli(&["rollback", &id]);
+        asked.status.success().then_some(())
+    });
+    kiosk.wait_for_outcome("rolled_back");
+    assert_eq!(kiosk.source(), before, "byte for byte");
+    assert_eq!(kiosk.json(&["audit", "verify"])["whole"], true);
 }
