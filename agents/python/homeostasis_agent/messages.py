@@ -16,7 +16,7 @@ _known_frameworks = ("flask", "werkzeug", "fastapi", "starlette", "pydantic", "g
 
 
 def hello(resumed):
-    from . import commands
+    from . import commands, redact
 
     return {
         "type": "hello",
@@ -25,7 +25,7 @@ def hello(resumed):
         "pid": os.getpid(),
         "parent_pid": os.getppid(),
         "started": _started,
-        "argv": argv(),
+        "argv": redact.command_line(argv()),
         "executable": _executable(),
         "cwd": _folder(),
         "runtime": runtime(),

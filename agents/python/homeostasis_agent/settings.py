@@ -16,6 +16,8 @@ exclude_modules = ()
 exclude_error_types = ()
 exclude_paths = ()
 redact_names = ()
+# Compiled.
+redact_patterns = ()
 
 # Does this process serve requests?
 serving = False
@@ -25,7 +27,7 @@ _in_app = {}
 
 def apply(config):
     """Take over the `config` of a `welcome`; what is absent or malformed keeps its default."""
-    global root, sample_rate, exclude_modules, exclude_error_types, exclude_paths, redact_names
+    global root, sample_rate, exclude_modules, exclude_error_types, exclude_paths, redact_names, redact_patterns
     if not isinstance(config, dict):
         return
     if isinstance(config.get("root"), str) and config["root"]:
@@ -38,11 +40,27 @@ def apply(config):
     exclude_error_types = _texts(config, "exclude_error_types")
     exclude_paths = _texts(config, "exclude_paths")
     redact_names = _texts(config, "redact_names")
+    redact_patterns = _patterns(_texts(config, "redact_patterns"))
 
 
 def _texts(config, name):
     value = config.get(name)
     return tuple(text for text in value if isinstance(text, str) and text) if isinstance(value, list) else ()
+
+
+def _patterns(texts):
+    """The server refuses what is no expression before it gets here; what another version of Python cannot read is told, not guessed."""
+    if not texts:
+        return ()
+    import re
+
+    found = []
+    for text in texts:
+        try:
+            found.append(re.compile(text))
+        except re.error as error:
+            sys.stderr.write("homeostasis: the expression %r of redact_patterns cannot be used: %s\n" % (text, error))
+    return tuple(found)
 
 
 def absolute(filename):

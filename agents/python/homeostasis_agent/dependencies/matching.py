@@ -2,7 +2,7 @@
 
 import re
 
-from ..redact import mask
+from ..redact_shapes import mask, masked
 
 # How sure it is that two questions are the same. Answers are given for the surest first.
 NOT = 0
@@ -14,6 +14,11 @@ SAME = 3
 
 # Clocks are set back in a replay, but go on from there.
 SECONDS_APART = 300
+
+_piece = re.compile(r"[^\W_]+")
+_masks = re.compile(r"[xX0]+")
+# As in `redact`: so long is a secret that is hidden inside of other text.
+MIN_KNOWN = 8
 
 _times = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
 
@@ -29,10 +34,26 @@ def texts(recorded, asked):
 
 
 def _is_masked(recorded, asked):
-    masked = mask(asked)
-    return len(masked) == len(recorded) and all(
-        one in (plain, hidden) for one, plain, hidden in zip(recorded, asked, masked)
+    if recorded == masked(asked):
+        return True
+    pieces = [(found.group(), asked[found.start() : found.end()]) for found in _piece.finditer(recorded)]
+    return _piece.sub("", recorded) == _piece.sub("", asked) and all(
+        one == plain or _is_masked_piece(one, plain) for one, plain in pieces
     )
+
+
+def _is_masked_piece(recorded, asked):
+    """A whole word, or a long part of one, is a mask: a number with a zero in it is none."""
+    hidden = mask(asked)
+    begin = 0
+    for found in _masks.finditer(recorded):
+        if len(found.group()) < MIN_KNOWN and found.group() != recorded:
+            continue
+        # Capital letters tell masks of the same shape apart.
+        if recorded[begin : found.start()] != asked[begin : found.start()] or found.group().lower() != hidden[found.start() : found.end()]:
+            return False
+        begin = found.end()
+    return recorded[begin:] == asked[begin:]
 
 
 def values(recorded, asked):
