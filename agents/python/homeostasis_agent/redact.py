@@ -136,7 +136,9 @@ class Pass:
             else:
                 if settings.redact_names:
                     text = self._by_names(text, lowered)
-        elif "password" in lowered or "identified" in lowered or "values" in lowered:
+        elif "'" in text and ("password" in lowered or "identified" in lowered or "values" in lowered):
+            text = redact_sql.hide(text, lowered, self)
+        if "Failing row contains (" in text or "Duplicate entry '" in text:
             text = redact_sql.hide(text, lowered, self)
         return text
 
@@ -570,7 +572,7 @@ def _value(value, name, place, work):
         # Headers and form fields often travel as pairs of name and value.
         paired = len(items) == 2 and value["len"] == 2 and kind in ("list", "tuple")
         first = _text_of(items[0]) if paired else None
-        if first is None and paired and name is not None and name.lower().endswith("auth") and items[1]["t"] == "str":
+        if paired and name is not None and name.lower().endswith("auth"):
             # The name and password that HTTP clients take.
             first = "password"
         for number, item in enumerate(items):
@@ -585,12 +587,12 @@ def _value(value, name, place, work):
 
 
 def _scrub_bytes(raw, work):
-    if "\0" in raw[:4] and len(raw) > 16:
-        coding = "utf-16-be" if raw[0] == "\0" else "utf-16-le"
-        try:
-            return work.scrub(raw.encode("latin-1").decode(coding)).encode(coding).decode("latin-1")
-        except UnicodeError:
-            pass
+    for first, coding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if raw[first:12:2].strip("\0") == "" and len(raw) > 16:
+            try:
+                return work.scrub(raw.encode("latin-1").decode(coding)).encode(coding).decode("latin-1")
+            except UnicodeError:
+                break
     if raw[:1] in ("{", "["):
         return redact_bodies.in_json(raw, "", _Silent(work))
     return work.scrub(raw)
@@ -671,14 +673,19 @@ def _masked_value(value, work):
 
 
 def _bytes_value(value, place, work, hide):
-    raw = base64.b64decode(value["v"]).decode("latin-1")
-    hidden = hide(raw, work)
+    raw = base64.b64decode(value["v"])
+    inside = redact_bodies.unpacked(raw)
+    text = (raw if inside is None else inside).decode("latin-1")
+    hidden = hide(text, work)
     work.seen(hidden)
-    if hidden == raw:
+    if hidden == text:
         return value
     if place:
         work.note(place)
-    return dict(value, v=base64.b64encode(hidden.encode("latin-1", "replace")).decode("ascii"))
+    hidden = hidden.encode("latin-1", "replace")
+    if inside is not None:
+        hidden = redact_bodies.packed_like(raw, hidden)
+    return dict(value, v=base64.b64encode(hidden).decode("ascii"))
 
 
 # The second visit: whatever is there, by what was met

@@ -95,7 +95,7 @@ def hide(text, replace):
     if "eyJ" in text:
         text = _web_token.sub(lambda found: replace(found.group()), text)
     if "_" in text and (
-        "gh" in text or "k_live_" in text or "k_test_" in text or "npm_" in text or "whsec_" in text or "dop_v1_" in text or "shp" in text
+        "gh" in text or "_pat_" in text or "k_live_" in text or "k_test_" in text or "npm_" in text or "whsec_" in text or "dop_v1_" in text or "shp" in text
         or "hf_" in text
     ):
         text = _with_underscore.sub(lambda found: replace(found.group()), text)
