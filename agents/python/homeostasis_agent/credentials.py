@@ -182,8 +182,8 @@ def with_variables(request):
         request[part] = _with_values(request[part], known)
     body = b64decode(request["body"]["data"])
     if body:
-        text = _with_values(body.decode("latin-1"), known)
-        request["body"].update(data=b64encode(text.encode("latin-1")).decode("ascii"), len=len(text))
+        body = _with_values(body.decode("utf-8", "surrogateescape"), known).encode("utf-8", "surrogateescape")
+        request["body"].update(data=b64encode(body).decode("ascii"), len=len(body))
     return request
 
 

@@ -186,7 +186,8 @@ class Pass:
 
     def _named(self, found):
         name, value = found.group(1), found.group(2)
-        if value in _nothing or not is_secret(name.rstrip(" \t\"'\\]:=>")):
+        plain_name = name.rstrip(" \t\"'\\]:=>")
+        if value in _nothing or not (is_secret_number(plain_name) if value.isdigit() else is_secret(plain_name)):
             return found.group()
         first = value[0]
         if first in "[(":
@@ -267,7 +268,8 @@ _writings = (
 
 def writings(hidden, secret):
     """The forms that a mask may have in a request, each with the secret in the same form; the plain one first."""
-    return [(hidden, secret)] + [(write(hidden), write(secret)) for write in _writings]
+    in_json = encode_basestring_ascii(secret)[1:-1]
+    return [(hidden, secret), (redact_bodies.masked_json(in_json, secret, hidden), in_json)] + [(write(hidden), write(secret)) for write in _writings]
 
 
 def _bounded(form):

@@ -13,7 +13,7 @@ _json_hints = HINTS + ("://", "eyj", "bearer", "basic", "digest", "pin", "otp", 
 MAX_UNPACKED = 8 << 20
 
 _json_token = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.S)
-_json_escape = re.compile(r"\\u[0-9a-fA-F]{4}|\\.", re.S)
+_json_unit = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|.", re.S)
 _json_number = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _digit = re.compile(r"\d")
 _entity = re.compile(r"(&#?\w{1,10};)")
@@ -240,16 +240,10 @@ def _masked_scalar(token, work):
         if "\\" not in content:
             work.learn(content)
             return '"' + work.masked(content) + token[1 + len(content) :]
+        plain = _json_text(token)
         work.learn(content)
-        work.learn(_json_text(token))
-        pieces = []
-        end = 0
-        for escape in _json_escape.finditer(content):
-            pieces.append(work.masked(content[end : escape.start()]))
-            pieces.append("\\u0078" if escape.group().startswith("\\u") else escape.group())
-            end = escape.end()
-        pieces.append(work.masked(content[end:]))
-        return '"' + "".join(pieces) + token[1 + len(content) :]
+        work.learn(plain)
+        return '"' + masked_json(content, plain, work.masked(plain)) + token[1 + len(content) :]
     if token[0] in "-0123456789":
         work.learn(token)
         return masked_number(token)
@@ -257,6 +251,16 @@ def _masked_scalar(token, work):
         return token
     work.learn(token.strip("'"))
     return work.masked(token)
+
+
+def masked_json(content, plain, hidden):
+    """The content of a JSON string, which is `plain`, masked as `hidden`; what was written with an escape still is."""
+    units = _json_unit.findall(content)
+    if not len(units) == len(plain) == len(hidden):
+        return json.dumps(hidden)[1:-1]
+    return "".join(
+        unit if one == other else "\\u%04x" % ord(other) if unit.startswith("\\") else other for unit, one, other in zip(units, plain, hidden)
+    )
 
 
 def masked_number(token):

@@ -65,13 +65,13 @@ def masked(text):
     """
     if len(text) < SHORTEST:
         return mask(text)
-    if _hexadecimal.fullmatch(text) is not None:
-        return text.translate(_hexadecimal_letters)
     found = _many_digits.search(text) is not None
     if found and _card.fullmatch(text) is not None and is_card(text):
         return _other_card(text)
     if found and _account.fullmatch(text) is not None and is_account(text):
         return _other_account(text)
+    if _hexadecimal.fullmatch(text) is not None:
+        return text.translate(_hexadecimal_letters)
     for pattern in _prefixed:
         token = pattern.fullmatch(text)
         if token is not None:
