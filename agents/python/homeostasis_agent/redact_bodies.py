@@ -12,7 +12,8 @@ from .redact_names import HINTS, is_secret, is_secret_number
 _json_hints = HINTS + ("://", "eyj", "bearer", "basic", "digest", "pin", "otp", "cvc", "jwt", "sid", "\\u00")
 MAX_UNPACKED = 8 << 20
 
-_json_token = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.S)
+# Strings, with the sign behind those that are names; brackets; numbers and words.
+_json_token = re.compile(r'("(?:[^"\\]|\\.)*"?)(\s*:)?|[{}\[\]]|[^\s{}\[\],:"]+', re.S)
 _json_unit = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|.", re.S)
 _json_number = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _digit = re.compile(r"\d")
@@ -140,87 +141,92 @@ def in_json(text, place, work):
                 break
         else:
             return work.scrub_shapes(text)
-    out = []
-    end = 0
-    # For each open container: is all inside of it secret, is it an object, the name that the next value has, and where
-    # the members `name` and `value` of an object stand in `out`.
+    # What is put where, by the place of its begin.
+    changes = {}
+    # For each open container: is all inside of it secret, the name it has, and where in it a name and its value may stand apart.
     stack = []
-    inherited, is_object, name, members = False, False, None, None
-    expects_name = odd = False
+    inherited, name, apart = False, None, None
+    odd = False
     for found in _json_token.finditer(text):
-        token = found.group()
-        out.append(text[end : found.start()])
-        end = found.end()
-        first = token[0]
-        if first in "{[":
-            secret = inherited or (name is not None and is_secret(name))
-            if secret and name is not None:
-                work.note("%s.%s" % (place, name))
-            stack.append((inherited, is_object, name, members))
-            inherited, is_object, name, members = secret, first == "{", None, {}
-            expects_name = is_object
-        elif first in "}]":
-            _named_member(members, out, place, work)
-            if stack:
-                inherited, is_object, name, members = stack.pop()
-            expects_name = False
-        elif first == ",":
-            name, expects_name = None, is_object
-        elif first == ":":
-            expects_name = False
-        elif expects_name and first == '"':
-            name = _json_text(token) if "\\" in token else token.strip('"')
-            hidden = _scrubbed_string(token, place, work) if len(token) > 14 else token
-            if hidden != token:
-                token = hidden
-                work.note(place)
-        elif inherited or (name is not None and (is_secret(name) if first == '"' else is_secret_number(name))):
-            if name is not None:
-                work.note("%s.%s" % (place, name))
-            token = _masked_scalar(token, work)
-        elif first == '"':
-            hidden = _scrubbed_string(token, place, work)
-            if hidden != token:
-                token = hidden
-                work.note("%s.%s" % (place, name) if name is not None else place)
-        elif first in "-0123456789":
-            hidden = work.scrub_shapes(token) if len(token) >= 13 else token
-            if hidden != token:
-                token = hidden
-                work.note("%s.%s" % (place, name) if name is not None else place)
-        elif token not in ("true", "false", "null"):
-            odd = True
-        if members is not None and name is not None and not expects_name and name.lower() in _members and first not in "{}[],:":
-            members[name.lower()] = len(out)
-        elif members is not None and not is_object and first not in "{}[],:":
-            # An array of two may be a name and its value.
-            members[len(members)] = len(out)
-        out.append(token)
-    out.append(text[end:])
-    result = "".join(out)
-    if odd:
-        result = work.scrub(result)
-    return result
+        token = found.group(1)
+        if token is not None:
+            if found.group(2) is not None:
+                name = _json_text(token) if "\\" in token else token[1:-1]
+                if len(token) > 16:
+                    _change(changes, found, token, _scrubbed_string(token, place, work), None, place, work)
+                continue
+            if inherited or (name is not None and is_secret(name)):
+                _change(changes, found, token, _masked_scalar(token, work), name, place, work)
+            elif len(token) > 6:
+                hidden = _scrubbed_string(token, place, work)
+                if hidden is not token:
+                    _change(changes, found, token, hidden, name, place, work)
+        else:
+            token = found.group()
+            first = token[0]
+            if first in "{[":
+                stack.append((inherited, name, apart))
+                if name is not None and not inherited and is_secret(name):
+                    work.note("%s.%s" % (place, name))
+                    inherited = True
+                name, apart = None, [] if first == "[" else {}
+                continue
+            if first in "}]":
+                if apart is not None and len(apart) == 2:
+                    _named_apart(apart, changes, text, place, work)
+                if stack:
+                    inherited, name, apart = stack.pop()
+                name = None
+                continue
+            if inherited or (name is not None and is_secret_number(name)):
+                _change(changes, found, token, _masked_scalar(token, work), name, place, work)
+            elif first in "-0123456789":
+                if len(token) >= 13:
+                    _change(changes, found, token, work.scrub_shapes(token), name, place, work)
+            elif token not in _json_words:
+                odd = True
+        if name is not None:
+            if name.lower() in _apart and type(apart) is dict:
+                apart[name.lower()] = found
+            name = None
+        elif type(apart) is list and len(apart) < 3:
+            apart.append(found)
+    out, end = [], 0
+    for begin in sorted(changes):
+        close, hidden = changes[begin]
+        out.append(text[end:begin])
+        out.append(hidden)
+        end = close
+    if out:
+        out.append(text[end:])
+        text = "".join(out)
+    return work.scrub(text) if odd else text
 
 
-_members = ("name", "key", "field", "value", "val")
+_json_words = frozenset(["true", "false", "null", "NaN", "Infinity", "-Infinity"])
+_apart = frozenset(["name", "key", "field", "value", "val"])
 
 
-def _named_member(members, out, place, work):
+def _change(changes, found, token, hidden, name, place, work):
+    if hidden != token:
+        changes[found.start()] = (found.start() + len(token), hidden)
+        work.note("%s.%s" % (place, name) if name is not None else place)
+
+
+def _named_apart(apart, changes, text, place, work):
     """`{"name": "password", "value": ...}` and `["password", ...]`."""
-    if not members or len(members) < 2:
+    if type(apart) is list:
+        label, value = apart
+    else:
+        label = apart.get("name") or apart.get("key") or apart.get("field")
+        value = apart.get("value") or apart.get("val")
+    if label is None or value is None or label.group(1) is None:
         return
-    label = members.get("name", members.get("key", members.get("field", members.get(0))))
-    value = members.get("value", members.get("val", members.get(1) if len(members) == 2 else None))
-    if label is None or value is None or label == value or out[label][:1] != '"':
-        return
-    name = _json_text(out[label])
-    if "name" not in members and "key" not in members and _word.fullmatch(out[value]) is not None:
-        # A list of names.
-        return
-    if len(name) <= 80 and is_secret(name):
-        work.note("%s.%s" % (place, name))
-        out[value] = _masked_scalar(out[value], work)
+    name = _json_text(label.group(1))
+    token = value.group(1) or value.group()
+    # Two short words are more likely a list of names.
+    if len(name) <= 80 and is_secret(name) and (type(apart) is dict or _word.fullmatch(token) is None):
+        _change(changes, value, token, _masked_scalar(token, work), name, place, work)
 
 
 _word = re.compile(r'"[a-z_]{0,20}"')
@@ -272,9 +278,8 @@ def masked_number(token):
 def _scrubbed_string(token, place, work):
     content = token[1:-1] if len(token) > 1 and token[-1] == '"' else token[1:]
     if "\\" not in content:
-        if len(content) > 8 and content[0] in "{[":
-            return '"' + in_json(content, place, work) + token[1 + len(content) :]
-        return '"' + work.scrub(content) + token[1 + len(content) :]
+        hidden = work.scrub(content) if content[0] not in "{[" else in_json(content, place, work)
+        return token if hidden is content else '"' + hidden + token[1 + len(content) :]
     plain = _json_text(token)
     hidden = in_json(plain, place, work) if plain[:1] in ("{", "[") else work.scrub(plain)
     if hidden == plain:
