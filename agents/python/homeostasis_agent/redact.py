@@ -52,6 +52,8 @@ class Pass:
         self._clean = set()
         self._raw = []
         self._forms = None
+        # Forms of secrets of the environment in base64 and hex.
+        self._encoded = {}
 
     def note(self, place):
         if len(self.where) < 500 and place not in self.where:
@@ -66,6 +68,14 @@ class Pass:
         if not redact_names.is_name(text):
             self.known[text] = True
             self._forms = None
+
+    def learn_environment(self):
+        """The secrets of the environment are known from the beginning; pairs of variable and secret."""
+        variables, encoded = redact_environment.secrets()
+        for _, secret in variables:
+            self.known[secret] = True
+        self._encoded = encoded
+        return variables
 
     def masked(self, text):
         """What stands in the place of this secret throughout the event."""
@@ -227,6 +237,7 @@ class Pass:
                     # Written with dashes and without.
                     for write in (lambda text: text.replace("-", ""), _with_dashes):
                         found.setdefault(write(secret), write(hidden))
+            found.update(self._encoded)
             self._forms = sorted(((form, hidden, _bounded(form)) for form, hidden in found.items()), key=lambda one: -len(one[0]))
         return self._forms
 
@@ -236,10 +247,11 @@ class Pass:
         for form, _, _ in forms:
             if form in text:
                 return True
-        for raw in self._raw:
-            for form, _, _ in forms:
-                if form in raw or ("\0" in raw and _wide(form) in raw):
-                    return True
+        raw = "\n".join(self._raw)
+        wide = "\0" in raw
+        for form, _, _ in forms:
+            if form in raw or (wide and _wide(form) in raw):
+                return True
         return False
 
 
@@ -286,9 +298,7 @@ def _wide(form):
 def event(capsule, witnesses, write):
     """Redact a capsule and its witnesses in place; what `write(capsule, witnesses)` makes of them then, which is their JSON."""
     work = Pass()
-    variables = redact_environment.secrets()
-    for _, secret in variables:
-        work.learn(secret)
+    variables = work.learn_environment()
     if capsule["request"] is not None:
         _request(capsule["request"], "request", work, variables)
     for position, witness in enumerate(witnesses):
@@ -322,8 +332,7 @@ def event(capsule, witnesses, write):
 def exceptions(described):
     """Redact the exceptions that came in a replay, as those of an event."""
     work = Pass()
-    for _, secret in redact_environment.secrets():
-        work.learn(secret)
+    work.learn_environment()
     _exceptions(described, work)
     if work.known:
         _hide_everywhere(described, work)
@@ -333,8 +342,7 @@ def exceptions(described):
 def command_line(arguments):
     """The arguments of this process as they may leave it."""
     work = Pass()
-    for _, secret in redact_environment.secrets():
-        work.learn(secret)
+    work.learn_environment()
     return [work.hide_known(argument) for argument in _arguments(arguments, work)]
 
 

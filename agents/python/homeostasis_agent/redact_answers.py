@@ -18,8 +18,9 @@ def _sql(question, place, work):
     names = sql_names.of_parameters(statement)
     named = sql_names.of_named(statement)
     aliases = sql_names.of_aliases(statement)
+    # What stands beside a name in a statement is mostly another column or a mark, which must stay: only literals are hidden.
     hidden = redact_sql.hide_literals(statement, work) if "'" in statement else statement
-    hidden = work.scrub(hidden)
+    hidden = work.scrub_shapes(hidden)
     if hidden != statement:
         work.note(place + ".statement")
         question["statement"] = hidden

@@ -11,7 +11,7 @@ _statement = re.compile(r"\[SQL: (.{1,8000}?)\]\s*\[parameters: ", re.S)
 _item = re.compile(r"[bBu]?'(?:[^'\\]|\\.)*'?|[bBu]?\"(?:[^\"\\]|\\.)*\"?|[^\s,()\[\]{}'\"]+")
 _group = re.compile(r"\(([^()]*)\)?")
 _key = re.compile(r"\bKey \(([^()]{1,500})\)=\((.{0,2000}?)\)(?= (?:already|is|conflicts)|\.|\Z)", re.S)
-_row = re.compile(r"(Failing row contains \()(.{1,8000}?)(\)\.?(?:\s|\Z)|\Z)", re.S)
+_row = re.compile(r"(Failing row contains \()([^\n]{1,8000})")
 _duplicate = re.compile(r"(Duplicate entry ')(.{0,1000}?)(' for key '([^']{1,200})')")
 
 
@@ -24,7 +24,7 @@ def hide(text, lowered, work):
         text = _key.sub(lambda found: _hide_key(found, work), text)
     if "Failing row contains (" in text:
         # The server does not tell the columns.
-        text = _row.sub(lambda found: found.group(1) + _masked_row(found.group(2), work) + found.group(3), text)
+        text = _row.sub(lambda found: found.group(1) + _masked_row(found.group(2), work), text)
     if "Duplicate entry '" in text:
         text = _duplicate.sub(lambda found: _hide_duplicate(found, work), text)
     return text

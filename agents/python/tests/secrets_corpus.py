@@ -451,6 +451,16 @@ def _environment(made):
     )
     secret = made.text()
     made.add("variable that is not set in time", secret, environment={}, code="import os\nos.environ['LATE_SECRET'] = vault()\nchosen = [os.environ['LATE_SECRET']]\nraise LookupError")
+    for name, code in (
+        ("base64", "from base64 import b64encode\nshown = b64encode(b'a:' + chosen + b':b').decode()"),
+        ("safe base64 in bytes", "from base64 import urlsafe_b64encode\nshown = urlsafe_b64encode(b'a' + chosen)"),
+        ("hex", "shown = chosen.hex()"),
+    ):
+        secret = "~~~???" + made.text()
+        made.add(
+            "variable in " + name, secret, environment={"%s_SECRET" % name.upper().replace(" ", "_"): secret},
+            code="import os\nchosen = os.environ['%s_SECRET'].encode()\n%s\nraise LookupError" % (name.upper().replace(" ", "_"), code),
+        )
     secret = "-".join("".join(made.random.choice(string.ascii_lowercase) for _ in range(7)) for _ in range(3))
     made.add("variable of words", secret, environment={"ADMIN_PASSPHRASE": secret}, code="import os\nseen = {os.environ['ADMIN_PASSPHRASE']: 1}\nraise LookupError")
 

@@ -168,6 +168,8 @@ def views(raw, depth=3):
         if "\\" in unescaped:
             unescaped = re.sub(r"\\(u[0-9a-fA-F]{4}|.)", _unescaped, unescaped)
             found.append(unescaped)
+    for run_of_digits in re.findall(r"(?:[0-9a-f]{2}){10,}", text) if depth > 0 else ():
+        found.append(bytes.fromhex(run_of_digits).decode("latin-1"))
     if "%" in text:
         found.append(unquote(text))
     if "&" in text:
@@ -260,3 +262,61 @@ def test_no_secret_of_a_dependency_is_told(case):
         assert leaked([before], [case]) == [case.name]
         text = redact.event(made, [witness], written)
         assert leaked([text.encode()], [case]) == [], text
+
+
+def answered(question, headers=()):
+    """A capsule with one answered question, redacted."""
+    made = capsule(headers=headers)
+    made["request"]["answers"] = [json.loads(json.dumps(question))]
+    redact.event(made, [], written)
+    return made
+
+
+def sql(statement, parameters, columns=None, rows=()):
+    return {
+        "kind": "sql", "driver": "sqlite3", "server": "x", "statement": statement, "parameters": secrets_corpus.value(parameters),
+        "answer": {"columns": columns and [[one, None] for one in columns], "rows": [secrets_corpus.value(row) for row in rows], "complete": True, "count": 1, "id": None, "status": None},
+    }
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT id FROM users WHERE token = $1", "SELECT * FROM users u JOIN sessions s ON s.session_id = u.session_id WHERE s.token = ?",
+        "UPDATE users SET password = %(password)s WHERE name = 'ada'", "INSERT INTO users (name, password) VALUES ('ada', ?)",
+        "SELECT id FROM orders WHERE note = 'the token = what' AND id = 7", "SELECT CAST(token AS text) FROM users",
+    ],
+)
+def test_a_statement_without_secret_literals_stays_as_it_is(statement):
+    assert answered(sql(statement, None))["request"]["answers"][0]["statement"] == statement
+
+
+def test_a_token_of_a_header_equals_that_of_a_row_where_it_did_and_only_there():
+    same, other = "aB3dEf6hIj9lMn2p", "bC3eFg6iJk9mNo2q"
+    made = answered(
+        sql("SELECT * FROM users WHERE api_token = ?", (same,), ["id", "api_token"], [(1, same), (2, other)]), [("x-auth-token", same)]
+    )
+    question = made["request"]["answers"][0]
+    header = made["request"]["headers"][0][1]
+    rows = [row["items"][1]["v"] for row in question["answer"]["rows"]]
+    assert header == question["parameters"]["items"][0]["v"] == rows[0] != rows[1]
+    assert len(rows[1]) == len(other) and {header.lower(), rows[1].lower()} == {"xx0xxx0xxx0xxx0x"}
+
+
+def test_rows_keep_what_is_no_secret_and_the_kind_of_what_is_one():
+    row = {"id": 7, "session_id": 42, "pin": 4711, "token": None, "token_type": "bearer", "password_hash": b"abc123", "tokens": ["ab1", "cd2"]}
+    made = answered(sql("SELECT * FROM users", None, list(row), [tuple(row.values())]))
+    items = made["request"]["answers"][0]["answer"]["rows"][0]["items"]
+    shown = dict(zip(row, items))
+    assert (shown["id"]["v"], shown["session_id"]["v"], shown["pin"]["v"], shown["token"], shown["token_type"]["v"]) == ("7", "42", "1000", {"t": "none"}, "bearer")
+    assert base64.b64decode(shown["password_hash"]["v"]) == b"xxx000"
+    assert [item["v"] for item in shown["tokens"]["items"]] == ["xx0", "Xx0"]
+
+
+def test_a_session_of_a_server_stays_readable():
+    command = [secrets_corpus.value(one) for one in ("GET", "session:aB3dEf6hIj9lMn2p")]
+    value = secrets_corpus.value('{"user_id": 42, "csrf_token": "aB3dEf6h"}')
+    made = answered({"kind": "redis", "server": "x", "command": command, "answer": {"value": value}}, [("cookie", "sid=aB3dEf6hIj9lMn2p")])
+    question = made["request"]["answers"][0]
+    assert question["answer"]["value"]["v"] == '{"user_id": 42, "csrf_token": "xX0xXx0x"}'.replace("xX0xXx0x", question["answer"]["value"]["v"][-10:-2])
+    assert question["command"][1]["v"] == "session:" + made["request"]["headers"][0][1][4:]

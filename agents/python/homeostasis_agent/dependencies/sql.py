@@ -133,7 +133,8 @@ def rows_of(answer):
 
 
 def heading(question):
-    return question["driver"], _space.sub(" ", question["statement"]).strip()[:40]
+    # Literals may have been masked.
+    return question["driver"], _space.sub(" ", question["statement"]).strip()[:40].partition("'")[0]
 
 
 def alike(recorded, asked):
