@@ -9,7 +9,7 @@ HOMEOSTASIS := $(TARGET)/release/homeostasis
 # Where rustup puts cargo when it is installed for the first time.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help install build demo test lint test-rust test-rules test-agent test-patients
+.PHONY: help install install-tests build demo test lint test-rust test-rules test-agent test-patients
 
 help:
 	@echo "make demo        install what is missing, build, and heal a sick shop before your eyes (DEMO=\"--patient api\")"
@@ -21,13 +21,16 @@ help:
 install:
 	.ci/install
 
+install-tests:
+	.ci/install tests
+
 build: install
 	cargo build --release --locked --package homeostasis
 
 demo: build
 	$(HOMEOSTASIS) demo $(DEMO)
 
-test: install lint test-rust test-rules test-agent test-patients
+test: install-tests lint test-rust test-rules test-agent test-patients
 	@echo "all tests passed"
 
 lint:

@@ -50,9 +50,12 @@ def recording(original, hears_lifespan=False):
             result = await original(self, scope, receive, send)
         except Exception as error:
             report(error, "asgi", occasion)
+            occasion.ended = True
             raise
+        occasion.ended = True
         if not occasion.failed:
             cell.requests += 1
+            occasion.counted = True
             if exchange is not None:
                 exchange.keep(occasion)
         if channel.asleep:
@@ -60,6 +63,24 @@ def recording(original, hears_lifespan=False):
         return result
 
     return __call__
+
+
+async def _call_application(entry, scope, receive, send):
+    return await entry.application(scope, receive, send)
+
+
+class Entry:
+    """An ASGI 3 callable with the recording around it, for servers that hold the callable themselves."""
+
+    __slots__ = ("application",)
+
+    def __init__(self, application):
+        self.application = application
+
+    __call__ = recording(_call_application)
+
+    def __getattr__(self, name):
+        return getattr(self.application, name)
 
 
 async def _serve_other(original, application, scope, receive, send):
@@ -177,7 +198,9 @@ class Exchange:
 class Occasion:
     """One request as it was received: a copy of the scope before anyone changed it, and what is known since."""
 
-    __slots__ = ("received", "cell", "began", "tee", "failed", "answers")
+    # `counted` is there once the request was counted as completed.
+    # `ended`: the program is done with it. What it started meanwhile may go on, and carries it on.
+    __slots__ = ("received", "cell", "began", "tee", "failed", "answers", "counted", "ended")
 
     protocol = "asgi"
 
@@ -186,7 +209,7 @@ class Occasion:
         self.cell = cell
         self.began = began
         self.tee = self.answers = None
-        self.failed = False
+        self.failed = self.ended = False
 
     def path(self):
         return str(self.received.get("path", ""))
@@ -195,7 +218,8 @@ class Occasion:
         if not self.failed:
             self.failed = True
             self.cell.failed += 1
-            self.cell.requests += 1
+            if not was_counted and not hasattr(self, "counted"):
+                self.cell.requests += 1
             if channel.asleep:
                 channel.wake()
 
@@ -208,7 +232,7 @@ class Occasion:
         if received["type"] == "websocket":
             missing.append("request: the conversation of a WebSocket is not recorded")
         return {
-            "protocol": "asgi",
+            "protocol": self.protocol,
             "method": method,
             "scheme": str(received.get("scheme", "http")),
             "path": self.path(),

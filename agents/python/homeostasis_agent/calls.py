@@ -3,8 +3,10 @@
 import os
 import sys
 import types
+from time import time
 
 from . import frames, settings, values
+from .dependencies.recording import in_flight
 
 MAX_DEPTH = 12
 MAX_ITEMS = 1000
@@ -22,14 +24,18 @@ class Unfaithful(Exception):
     """What stands in the way of calling again with the same arguments, in words."""
 
 
-def described(traceback, missing):
+def described(traceback, missing, was_caught=False):
     """The outermost function of the program on the way that can be called again; None with the reasons in `missing` when there is none.
 
-    `frame` of it is its place in the frames of the thrown exception.
+    `frame` of it is its place in the frames of the thrown exception. Where the exception `was_caught`, the function that
+    caught it comes last: it may be a loop that never ends.
     """
     reasons = []
     kept, _ = frames.entries(traceback)
-    for place, entry in enumerate(kept):
+    places = list(enumerate(kept))
+    if was_caught:
+        places.append(places.pop(0))
+    for place, entry in places:
         code = entry.tb_frame.f_code
         if not settings.in_app(code.co_filename):
             continue
@@ -60,11 +66,17 @@ def _call(frame, code):
         "folder": folder,
         "function": name,
         "wrappers": wrappers,
-        "serving": settings.serving,
+        "serving": settings.serving or settings.working,
+        "time": _time(),
         "arguments": [[name, _faithful(value, name, budget)] for name, value in positional],
         "keywords": {name: _faithful(value, name, budget) for name, value in keywords},
         "answers": [],
     }
+
+
+def _time():
+    """When the job began, or else now."""
+    return getattr(in_flight.get(), "began", None) or time()
 
 
 def _module(frame):
@@ -115,11 +127,26 @@ def _wrappers(thing, code):
     """How often `__wrapped__` must be followed from this thing to the function with this code; None when it does not lead there."""
     thing = plain_function(thing)
     for count in range(MAX_WRAPPERS):
-        if type(thing) is not types.FunctionType:
-            return None
-        if thing.__code__ is code:
+        if type(thing) is types.FunctionType and thing.__code__ is code:
             return count
-        thing = thing.__dict__.get("__wrapped__")
+        thing = unwrapped(thing)
+        if thing is None:
+            return None
+    return None
+
+
+def unwrapped(thing):
+    """What this thing says it is wrapped around, read without asking it; None when it does not say."""
+    celery = sys.modules.get("homeostasis_agent.hooks_celery")
+    if celery is not None:
+        thing = celery.task_behind(thing)
+    if type(thing) is types.FunctionType:
+        return thing.__dict__.get("__wrapped__")
+    for base in values._mro_of(type(thing)):
+        found = values._own_names_of(base).get("__wrapped__")
+        if found is not None:
+            found = plain_function(found)
+            return found if type(found) is types.FunctionType else None
     return None
 
 
@@ -222,6 +249,10 @@ def _other(value, class_, budget, depth, within):
         if find(described["name"]) is not value:
             raise Unfaithful("is a %s without a name to find it by" % class_.__name__)
         return described
+    celery = sys.modules.get("homeostasis_agent.hooks_celery")
+    name = celery.name_of_task(value, class_) if celery is not None else None
+    if name is not None:
+        return {"t": "callable", "class": values.class_name(class_), "name": name}
     text = values._telling_text(value, class_)
     if text is not None:
         return {"t": "other", "class": values.class_name(class_), "text": text}

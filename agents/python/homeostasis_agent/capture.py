@@ -1,10 +1,8 @@
 """Builds the capsule of one failure from the exception; it neither decides whether to capture nor sends."""
 
 import builtins
-import os
-import sys
 
-from . import calls, frames, values
+from . import calls, frames, origin, values
 
 MAX_CHAIN = 10
 MAX_MESSAGE = 2000
@@ -164,28 +162,20 @@ def _notes(error, class_):
     return [note[:MAX_MESSAGE] for note in notes[:10] if type(note) is str]
 
 
-def capsule(error, kind, hook, missing):
-    """The capsule but for what `finish` adds later, off the program's path."""
+def capsule(error, kind, hook, missing, where=None):
+    """The capsule but for what `finish` adds later, off the program's path; `where` is its origin when that is not here."""
+    call = None
+    if kind == "process":
+        call = calls.described(_traceback_of(error), missing, was_caught=hook in ("logging", "capture_exception"))
     return {
         "schema": 1,
         "kind": kind,
         "hook": hook,
-        "process": {"pid": os.getpid(), "thread": thread_name()},
+        "process": origin.process(where),
         "exceptions": exceptions(error, missing),
         "request": None,
-        "call": calls.described(_traceback_of(error), missing) if kind == "process" else None,
+        "call": call,
         "answers": [],
         "redacted": [],
         "missing": missing,
     }
-
-
-def thread_name():
-    threading = sys.modules.get("threading")
-    if threading is None:
-        return "MainThread"
-    # current_thread() would make a dummy object for a thread it does not know.
-    from _thread import get_ident
-
-    thread = threading._active.get(get_ident())
-    return thread.name if thread is not None else "Thread-%d" % get_ident()

@@ -6,6 +6,8 @@ from _thread import allocate_lock, get_ident, start_new_thread
 from collections import deque
 from time import monotonic, sleep
 
+from . import settings
+
 MAX_QUEUED = 256
 MAX_QUEUED_BYTES = 16 << 20
 MAX_MESSAGE = 8 << 20
@@ -45,6 +47,13 @@ _thread = 0
 _stop = False
 _wake_read = _wake_write = -1
 _pid = 0
+
+
+def connect_to(path):
+    """Where Homeostasis listens, for a program that was not started by it."""
+    global _path
+    if not _path:
+        _path = path
 
 
 def start():
@@ -139,21 +148,29 @@ def wake():
         pass
 
 
-def post(time, signature, capsule, occasion):
-    """Queue a raw event; the newest is dropped, and False returned, when the queue is full."""
+def post(time, signature, capsule, occasion, answers=None):
+    """Queue a raw event; the newest is dropped, and False returned, when the queue is full.
+
+    `answers` are those of its dependencies, where they were taken earlier.
+    """
     global dropped
     start()
     if len(_events) + len(_outgoing) >= MAX_QUEUED or _outgoing_bytes >= MAX_QUEUED_BYTES:
         dropped += 1
         return False
     witnesses = occasion.cell.witnesses if occasion is not None else ()
-    from .dependencies.recording import snapshot, snapshot_here
-
-    # What is answered from now on belongs to the handling of the failure.
-    answers = snapshot(occasion) if occasion is not None else snapshot_here()
+    if answers is None:
+        answers = answers_of(occasion)
     _events.append((time, signature, capsule, occasion, witnesses, answers))
     wake()
     return True
+
+
+def answers_of(occasion):
+    """What dependencies have answered until now: what is answered from now on belongs to the handling of the failure."""
+    from .dependencies.recording import snapshot, snapshot_here
+
+    return snapshot(occasion) if occasion is not None else snapshot_here()
 
 
 def settle():
@@ -377,6 +394,7 @@ def _collect():
     while _events and _has_room():
         _queue_event(messages, _events.popleft())
     now = monotonic()
+    failures.tell_caught()
     if now - _last_tick < TICK or not _has_room():
         return
     _last_tick = now
@@ -405,6 +423,10 @@ def _queue_event(messages, raw):
         line = None
     if line is None:
         dropped += 1
+    elif settings.before_send is not None:
+        from . import before_send
+
+        line = before_send.ask(line, MAX_MESSAGE)
     if line is None or not _queue(line):
         from . import failures
 
@@ -567,6 +589,7 @@ def _flush(seconds):
     from . import failures
 
     deadline = monotonic() + seconds
+    failures.tell_caught(True)
     _pause(seconds)
     _started = False
     if _thread:

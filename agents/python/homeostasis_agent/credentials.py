@@ -24,6 +24,10 @@ def watch_flask(module):
     _watch(module.Flask, _FlaskSigner)
 
 
+def watch_quart(module):
+    _watch(module.Quart, _QuartSigner)
+
+
 def watch_starlette(module):
     _watch(module.SessionMiddleware, _StarletteSigner)
 
@@ -44,6 +48,7 @@ def _watch(class_, signer):
 
 class _FlaskSigner:
     kind = "flask_session"
+    module = "flask.sessions"
 
     def __init__(self, application):
         self._application = weakref.ref(application)
@@ -54,11 +59,10 @@ class _FlaskSigner:
 
     def _serializer(self):
         """Only of Flask's own cookies: another interface is the program's code, or asks a server."""
-        from flask.sessions import SecureCookieSessionInterface
-
+        own = sys.modules[self.module].SecureCookieSessionInterface
         application = self._application()
         interface = application.session_interface
-        if type(interface).get_signing_serializer is not SecureCookieSessionInterface.get_signing_serializer:
+        if type(interface).get_signing_serializer is not own.get_signing_serializer:
             return None
         return interface.get_signing_serializer(application)
 
@@ -68,6 +72,12 @@ class _FlaskSigner:
 
     def write(self, said):
         return self._serializer().dumps(said)
+
+
+class _QuartSigner(_FlaskSigner):
+    """Quart signs as Flask does."""
+
+    module = "quart.sessions"
 
 
 class _StarletteSigner:
@@ -260,3 +270,7 @@ def patch_flask_wtf(module):
     """Tokens against forged requests are secrets, too, and nobody forges requests in a replay."""
     module.validate_csrf = lambda *arguments, **named: None
     module.CSRFProtect.protect = lambda self: None
+
+
+def patch_django_csrf(module):
+    module.CsrfViewMiddleware._check_token = lambda self, request: None

@@ -106,37 +106,3 @@ _heard = {
     "os.exec": _exec,
     "os.posix_spawn": _exec,
 }
-
-
-def patch_sqlite(module):
-    """Every connection tells its statements, with the values in them; a trace callback of the program is called as well."""
-    connect = module.connect
-
-    class Connection(module.Connection):
-        """The program's trace callback goes beside ours, not in its place."""
-
-        def set_trace_callback(self, callback):
-            module.Connection.set_trace_callback(self, _tracing(callback))
-
-    def connect_and_trace(*arguments, **named):
-        factory = named.get("factory")
-        if factory is None and len(arguments) < 6:
-            named["factory"] = Connection
-        connection = connect(*arguments, **named)
-        module.Connection.set_trace_callback(connection, _tracing(None))
-        return connection
-
-    module.connect = connect_and_trace
-    # The package took the function over before this module could change it, or will do so now.
-    package = sys.modules.get("sqlite3")
-    if package is not None and getattr(package, "connect", None) is connect:
-        package.connect = connect_and_trace
-
-
-def _tracing(callback):
-    def trace(statement):
-        note("sql", statement)
-        if callback is not None:
-            callback(statement)
-
-    return trace

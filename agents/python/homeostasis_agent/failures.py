@@ -1,5 +1,6 @@
 """Decides what becomes of one exception that a hook saw: captured whole, counted, or left out; it builds no capsule itself."""
 
+from _thread import get_ident
 from time import time
 
 from . import guard, settings
@@ -10,14 +11,27 @@ MAX_KEYS = 2000
 MAX_LINKS = 5
 MAX_KEY_FRAMES = 80
 MARK = "_homeostasis_reported"
+MAX_CAUGHT = 1000
+# So long a caught exception may take to leave the program after all.
+CAUGHT_SECONDS = 1.0
 
-# In replay mode this takes the exceptions instead of the channel.
+# Hooks that hear of exceptions which were kept from going on: what the program was doing did not end by them.
+KEPT = frozenset(["logging", "asyncio", "concurrent.futures", "celery.task", "rq.job", "apscheduler.job", "capture_exception"])
+
+# In replay mode this takes the exceptions, with the hook, instead of the channel.
 recorder = None
+# While this thread runs code of the program on our behalf, nothing that happens there is reported.
+silent_thread = 0
 
 # Imported with the first failure, since it needs this module itself.
 _channel = None
 _records = {}
 _by_key = {}
+# Caught exceptions that may still leave the program, by the number in their mark, which is below zero;
+# and the tokens of those that were told.
+_caught = {}
+_told = {}
+_last_number = 0
 _never = (KeyboardInterrupt, SystemExit, GeneratorExit)
 _dictionary_of = BaseException.__dict__["__dict__"].__get__
 _traceback_of = BaseException.__dict__["__traceback__"].__get__
@@ -39,34 +53,37 @@ class Record:
         self.last_capture = self.first = self.last = 0.0
 
 
-def report(error, hook, occasion=None, was_counted=False):
+def report(error, hook, occasion=None, was_counted=False, origin=None):
     """An exception that nobody handled, or whose handler could only apologise, came by `hook`.
 
     `occasion` is the request as recorded by `wsgi` or `asgi`, or None when there was none;
     `was_counted` says that the request was counted as completed before this happened.
+    `origin` says where it happened, when that was not in this thread or task.
     No error of ours ever leaves this function.
     """
     if not guard.enabled:
         return
     try:
-        _report(error, hook, occasion, was_counted)
+        _report(error, hook, occasion, was_counted, origin)
     except Exception:
         guard.failed("report")
 
 
-def _report(error, hook, occasion, was_counted):
-    if isinstance(error, _never):
+def _report(error, hook, occasion, was_counted, origin):
+    if isinstance(error, _never) or silent_thread == get_ident():
         return
     if recorder is not None:
-        recorder(error)
+        recorder(error, hook)
         return
     # The same exception passes several hooks on its way out.
     # One object that is raised again in a later request is a new failure.
     marks = _dictionary_of(error)
     token = id(occasion) if occasion is not None else 0
     mark = marks.get(MARK)
-    if mark is not None and (occasion is None or mark == token):
+    if mark is not None and _is_told(mark, token):
         return
+    if _caught:
+        _withdraw_caught(error)
     marks[MARK] = token
     record = _record_of(error)
     if record is None:
@@ -76,18 +93,142 @@ def _report(error, hook, occasion, was_counted):
             return
         occasion.count_failure(was_counted)
     now = time()
-    if record.captured < CAPTURES or now - record.last_capture >= SECONDS_BETWEEN:
-        record.captured += 1
-        record.last_capture = now
-        if _capture(error, hook, occasion, record.signature, now):
+    if _is_due(record, now):
+        missing = []
+        capsule = _capsule(error, hook, occasion, missing, origin)
+        if occasion is not None:
+            occasion.finish_body(missing)
+        if _post(now, record, capsule, occasion, origin.answers if origin is not None else None):
             return
         # No room for the capsule: the failure is at least counted.
     _count(record, now)
+    _wake()
+
+
+def _is_told(mark, token):
+    """Was an exception with this mark told before, in this request or wherever it is seen now?"""
+    if mark >= 0:
+        return not token or mark == token
+    return mark not in _caught and (not token or _told.get(mark) == token)
+
+
+def _is_due(record, now):
+    """Is this occurrence to be captured whole? Then it counts as captured."""
+    if record.captured >= CAPTURES and now - record.last_capture < SECONDS_BETWEEN:
+        return False
+    record.captured += 1
+    record.last_capture = now
+    return True
+
+
+def _capsule(error, hook, occasion, missing, origin=None):
+    from . import capture
+
+    return capture.capsule(error, "process" if occasion is None else "request", hook, missing, origin)
+
+
+def _post(when, record, capsule, occasion, answers):
+    from . import channel
+
+    return channel.post(when, record.signature, capsule, occasion, answers)
+
+
+def _wake():
     global _channel
     if _channel is None:
         from . import channel as _channel
     if _channel.asleep:
         _channel.wake()
+
+
+class Caught:
+    """An exception that the program caught: told after a while, unless it leaves the program and is told as that."""
+
+    __slots__ = ("record", "token", "when", "capsule", "occasion", "answers")
+
+    def __init__(self, record, token, when, capsule, occasion, answers):
+        self.record = record
+        self.token = token
+        self.when = when
+        self.capsule = capsule
+        self.occasion = occasion
+        self.answers = answers
+
+
+def report_caught(error, hook, occasion=None):
+    """The program caught an exception and said so, by a log or to us. No error of ours ever leaves this function."""
+    if not guard.enabled:
+        return
+    try:
+        _report_caught(error, hook, occasion)
+    except Exception:
+        guard.failed("report of " + hook)
+
+
+def _report_caught(error, hook, occasion):
+    global _last_number
+    if isinstance(error, _never) or silent_thread == get_ident():
+        return
+    if recorder is not None:
+        recorder(error, hook)
+        return
+    marks = _dictionary_of(error)
+    token = id(occasion) if occasion is not None else 0
+    mark = marks.get(MARK)
+    if mark is not None and (mark in _caught or _is_told(mark, token)):
+        return
+    record = _record_of(error)
+    if record is None:
+        return
+    if occasion is not None:
+        if settings.exclude_paths and settings.excluded_path(occasion.path()):
+            return
+        occasion.count_failure()
+    if len(_caught) >= MAX_CAUGHT:
+        tell_caught(True)
+    now = time()
+    capsule = answers = None
+    if _is_due(record, now):
+        from . import channel
+
+        channel.start()
+        capsule = _capsule(error, hook, occasion, [])
+        answers = channel.answers_of(occasion)
+    # A plain number, for exceptions are pickled with what is in their dictionary.
+    _last_number = number = _last_number - 1
+    marks[MARK] = number
+    _caught[number] = Caught(record, token, now, capsule, occasion, answers)
+    _wake()
+
+
+def _withdraw_caught(error):
+    """An exception leaves the program: that it, or one that led to it, was logged on the way is not told any more."""
+    seen = 0
+    while error is not None and seen < MAX_LINKS:
+        seen += 1
+        caught = _caught.pop(_dictionary_of(error).get(MARK), None)
+        if caught is not None and caught.capsule is not None:
+            caught.record.captured -= 1
+        error = _cause_of(error) or _context_of(error)
+
+
+def tell_caught(all_of_them=False):
+    """Tell what was logged and has not left the program since; called by the agent's thread and before the process ends."""
+    now = time()
+    for number in list(_caught):
+        caught = _caught.get(number)
+        if caught is None or not all_of_them and 0 <= now - caught.when < CAUGHT_SECONDS:
+            continue
+        # Whoever takes it out has it: the program may withdraw it at this moment.
+        caught = _caught.pop(number, None)
+        if caught is None:
+            continue
+        if len(_told) >= MAX_CAUGHT:
+            _told.pop(next(iter(_told)), None)
+        _told[number] = caught.token
+        capsule = caught.capsule
+        if capsule is None or not _post(caught.when, caught.record, capsule, caught.occasion, caught.answers):
+            _count(caught.record, caught.when)
 
 
 def _count(record, now):
@@ -103,16 +244,6 @@ def count_dropped(signature, when):
     if record is None:
         record = _records[signature] = Record(signature)
     _count(record, when)
-
-
-def _capture(error, hook, occasion, signature, now):
-    from . import capture, channel
-
-    missing = []
-    capsule = capture.capsule(error, "process" if occasion is None else "request", hook, missing)
-    if occasion is not None:
-        occasion.finish_body(missing)
-    return channel.post(now, signature, capsule, occasion)
 
 
 def _record_of(error):
@@ -221,7 +352,7 @@ def _failing_module(error):
 
 
 def has_news():
-    return any(record.count != record.told for record in list(_records.values()))
+    return bool(_caught) or any(record.count != record.told for record in list(_records.values()))
 
 
 def take_news():
@@ -249,7 +380,14 @@ def rearm():
         record.captured = 0
 
 
+def reconsider():
+    """The settings have changed: what was left out may not be any more, and the other way round."""
+    _by_key.clear()
+
+
 def forget():
     """Begin anew in a forked child."""
     _by_key.clear()
     _records.clear()
+    _caught.clear()
+    _told.clear()

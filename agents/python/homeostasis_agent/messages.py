@@ -12,7 +12,12 @@ _argv = None
 _write_json = None
 _traffic_since = time()
 
-_known_frameworks = ("flask", "werkzeug", "fastapi", "starlette", "pydantic", "gunicorn", "uvicorn", "sqlalchemy")
+_known_frameworks = (
+    "flask", "werkzeug", "fastapi", "starlette", "pydantic", "gunicorn", "uvicorn", "sqlalchemy", "django", "rest_framework",
+    "quart", "aiohttp", "hypercorn", "granian", "waitress", "gevent", "daphne",
+)
+# What is installed under another name than it is imported by.
+_distributions = {"rest_framework": "djangorestframework"}
 
 
 def hello(resumed):
@@ -184,7 +189,7 @@ def frameworks():
             module = sys.modules.get(name)
             path = getattr(module, "__file__", None) if module is not None else None
             if path:
-                found[name] = _version(name, os.path.dirname(os.path.dirname(path)))
+                found[name] = _version(_distributions.get(name, name), os.path.dirname(os.path.dirname(path)))
         _frameworks = found
     return dict(_frameworks)
 

@@ -54,6 +54,17 @@ class Pass:
         self._forms = None
         # Forms of secrets of the environment in base64 and hex.
         self._encoded = {}
+        self._scope = self._identified = None
+
+    def enter(self, scope):
+        """References that are met now mean values in this part of the event."""
+        self._scope, self._identified = scope, None
+
+    def identified(self, number):
+        if self._identified is None:
+            self._identified = {}
+            _index(self._scope, self._identified)
+        return self._identified.get(number, ())
 
     def note(self, place):
         if len(self.where) < 500 and place not in self.where:
@@ -295,6 +306,18 @@ def _wide(form):
     return "\0".join(form)
 
 
+def _index(part, found):
+    """All values with a number in this part of an event, by their numbers."""
+    if type(part) is list:
+        for inner in part:
+            _index(inner, found)
+    elif isinstance(part, dict):
+        if "id" in part and part.get("t") not in (None, "ref"):
+            found.setdefault(part["id"], []).append(part)
+        for inner in part.values():
+            _index(inner, found)
+
+
 def event(capsule, witnesses, write):
     """Redact a capsule and its witnesses in place; what `write(capsule, witnesses)` makes of them then, which is their JSON."""
     work = Pass()
@@ -314,6 +337,7 @@ def event(capsule, witnesses, write):
 
         work.keeps_shape = True
         for place, answers in recorded:
+            work.enter(answers)
             redact_answers.all_of(answers, place, work)
         work.keeps_shape = False
     arguments = capsule["process"].get("argv")
@@ -347,6 +371,7 @@ def command_line(arguments):
 
 
 def _exceptions(described, work):
+    work.enter(described)
     for position, error in enumerate(described):
         place = "exceptions[%d]" % position
         _named_values(error["attributes"], place + ".attributes", work)
@@ -544,6 +569,7 @@ def _beside_statement(values, place, work):
 
 
 def _call(call, work):
+    work.enter([call["arguments"], call["keywords"]])
     work.keeps_shape = True
     for argument in call["arguments"]:
         argument[1] = _value(argument[1], argument[0], "call.arguments." + argument[0], work)
@@ -555,10 +581,12 @@ def _value(value, name, place, work):
     """The value as it may leave the process, given the name it goes by."""
     kind = value["t"]
     if name is not None and kind not in _open and (is_secret_number(name) if kind == "int" or kind == "float" else is_secret(name)):
-        if not (work.keeps_shape and kind == "object"):
+        if not (work.keeps_shape and (kind == "object" or kind == "dict" and _is_session(name))):
             work.note(place)
-            _learn_value(value, work)
-            return _masked_value(value, work) if work.keeps_shape else {"t": "redacted", "kind": kind, "len": _length(value)}
+            if kind == "ref":
+                return _reference(value, work)
+            _learn_value(value, work, _is_session(name))
+            return _masked_value(value, work) if work.keeps_shape else _placeholder(value)
     if kind == "str":
         text = value["v"]
         hidden = redact_bodies.in_json(text, place, work) if text[:1] in ("{", "[") else work.scrub(text)
@@ -569,7 +597,7 @@ def _value(value, name, place, work):
         if len(value["v"]) >= redact_shapes.SHORTEST and redact_shapes.is_card(value["v"]):
             work.note(place)
             hidden = work.hidden(value["v"])
-            return dict(value, v=hidden) if work.keeps_shape else {"t": "redacted", "kind": kind, "len": len(hidden)}
+            return dict(value, v=hidden) if work.keeps_shape else _placeholder(value)
     elif kind == "bytes":
         value = _bytes_value(value, place, work, _scrub_bytes)
     elif kind == "dict":
@@ -589,11 +617,34 @@ def _value(value, name, place, work):
             items[number] = _value(item, first if number == 1 else None, place, work)
     elif kind == "object":
         _named_values(value["fields"], place, work)
+        if "content" in value:
+            value["content"] = _value(value["content"], None, place, work)
     elif kind == "other":
         hidden = work.scrub(value["text"])
         if hidden != value["text"]:
             value = dict(value, text=hidden)
     return value
+
+
+def _placeholder(value):
+    placeholder = {"t": "redacted", "kind": value["t"], "len": _length(value)}
+    if "id" in value:
+        placeholder["id"] = value["id"]
+    return placeholder
+
+
+def _reference(value, work):
+    """What is secret by this name has another name elsewhere, and is learned from there."""
+    kind, length = "object", 0
+    for meant in work.identified(value["id"]):
+        _learn_value(meant, work)
+        kind, length = meant["t"], _length(meant)
+    return value if work.keeps_shape else {"t": "redacted", "kind": kind, "len": length}
+
+
+def _is_session(name):
+    """Is this name secret for nothing but being that of a session? Most of what a session holds are no secrets."""
+    return not is_secret(re.sub("(?i)session", "", name))
 
 
 def _scrub_bytes(raw, work):
@@ -639,7 +690,7 @@ def _length(value):
     return len(value["text"]) if kind == "other" else 0
 
 
-def _learn_value(value, work):
+def _learn_value(value, work, is_session=False):
     kind = value["t"]
     if kind in ("str", "int"):
         work.learn(value["v"])
@@ -649,7 +700,9 @@ def _learn_value(value, work):
         work.learn(value["text"])
     elif kind == "dict":
         for pair in value["items"]:
-            _learn_value(pair[1], work)
+            key = _text_of(pair[0])
+            if not is_session or key is None or is_secret(key):
+                _learn_value(pair[1], work)
     elif kind in ("list", "tuple", "set", "frozenset"):
         for item in value["items"]:
             _learn_value(item, work)
@@ -657,7 +710,9 @@ def _learn_value(value, work):
         # The fields of a session or token object are mostly not secret; only those with a telling name are.
         for name, field in value["fields"].items():
             if is_secret(name):
-                _learn_value(field, work)
+                _learn_value(field, work, _is_session(name))
+        if "content" in value:
+            _learn_value(value["content"], work, is_session)
 
 
 def _masked_value(value, work):
@@ -668,7 +723,7 @@ def _masked_value(value, work):
     if kind == "bytes":
         return _bytes_value(value, "", work, lambda raw, work: work.masked(raw))
     if kind == "int":
-        return {"t": "redacted", "kind": kind, "len": _length(value)} if work.asks else dict(value, v=redact_bodies.masked_number(value["v"]))
+        return _placeholder(value) if work.asks else dict(value, v=redact_bodies.masked_number(value["v"]))
     if kind == "dict":
         return dict(value, items=[[pair[0], _masked_value(pair[1], work)] for pair in value["items"]])
     if kind in ("list", "tuple", "set", "frozenset"):
@@ -677,9 +732,7 @@ def _masked_value(value, work):
         return _value(value, None, "", work)
     if kind == "other" and value["class"] == "uuid.UUID":
         return dict(value, text=work.masked(value["text"]))
-    if kind == "float":
-        return {"t": "redacted", "kind": kind, "len": _length(value)}
-    return value
+    return _placeholder(value) if kind == "float" else value
 
 
 def _bytes_value(value, place, work, hide):

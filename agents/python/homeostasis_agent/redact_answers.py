@@ -35,6 +35,8 @@ def _sql(question, place, work):
         columns = [column if is_secret(column) else aliases.get(column, column) for column, _ in answer["columns"]]
         for row in answer["rows"]:
             parameters(row, columns, place + ".rows", work)
+        if answer.get("then"):
+            _error(answer["then"], place, work)
 
 
 def parameters(value, names, place, work, named=None):
@@ -61,13 +63,13 @@ def masked(value, name, place, work):
     before, work.keeps_shape = work.keeps_shape, True
     try:
         if name is not None and value["t"] == "str" and is_secret(name) and value["v"][:1] in ("{", "["):
-            return _session(value, place, work)
+            return _stored(value, place, work)
         return redact._value(value, name, place, work)
     finally:
         work.keeps_shape = before
 
 
-def _session(value, place, work):
+def _stored(value, place, work):
     """What is stored under a secret name may be JSON, as sessions are: the program reads it, so that only its secrets are masked."""
     import json
 
@@ -164,12 +166,25 @@ def _redis_answer(value, verb, texts, key, place, work):
     return masked(value, key, place, work)
 
 
+def _session(question, place, work):
+    question["key"] = masked(question["key"], "session", place + ".key", work)
+    answer = question["answer"]
+    if "value" in answer:
+        answer["value"] = redact._value(answer["value"], None, place + ".answer", work)
+
+
 def _error(error, place, work):
     for number, argument in enumerate(error["arguments"]):
         if argument["t"] == "error":
             _error(argument["error"], place, work)
         else:
             error["arguments"][number] = redact._value(argument, None, place + ".error", work)
+    attributes = error.get("attributes") or {}
+    for name, value in attributes.items():
+        attributes[name] = redact._value(value, name, place + ".error", work)
+    diagnosis = error.get("diagnosis") or {}
+    for name, text in diagnosis.items():
+        diagnosis[name] = work.scrub(text)
 
 
 def _any(question, place, work):
@@ -193,4 +208,4 @@ def _any(question, place, work):
                     _any(item, place + "." + name, work)
 
 
-_visits = {"sql": _sql, "http": _http, "redis": _redis, "draws": lambda question, place, work: None}
+_visits = {"sql": _sql, "http": _http, "redis": _redis, "session": _session, "draws": lambda question, place, work: None}

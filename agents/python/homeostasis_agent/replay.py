@@ -14,6 +14,7 @@ _task = None
 _result = {"schema": 1, "ready": False, "error": None, "exchanges": []}
 _written = False
 _uncaught = []
+_kept = []
 _pid = os.getpid()
 _primary = True
 _end = os._exit
@@ -44,6 +45,7 @@ def install():
 
         failures.recorder = _heard
         replaying.load_start(_task.get("answers") or ())
+        replaying.recorded_files = _task.get("recorded_files") is True
         clock.set_to(_task.get("time"))
         _hook_exit()
         effects.install()
@@ -119,7 +121,13 @@ def _leave():
         _end(0)
 
 
-def _heard(error):
+def _heard(error, hook):
+    if hook in failures.KEPT:
+        # What goes on after an exception is no failure of its own, unless it is the one that is looked for.
+        # Its traceback may still grow, and its frames may be cleared, so that it is described as it is now.
+        if hook == _task.get("hook"):
+            _kept.append(_described([error]))
+        return
     if all(error is not known for known in _uncaught):
         _uncaught.append(error)
 
@@ -144,7 +152,7 @@ def _finish_process():
             "status": None,
             "headers": [],
             "body": _body(b""),
-            "exceptions": _described(_uncaught),
+            "exceptions": _kept[0] if _kept else _described(_uncaught),
             "effects": effects.take(),
             "unanswered": replaying.take_unanswered(),
             "milliseconds": (perf_counter() - _started) * 1000.0,
@@ -210,12 +218,13 @@ def write():
 def run(application, protocol):
     """Give the recorded requests to the program's callable, write the result and end the process."""
     _play_call_instead()
-    if protocol == "wsgi":
-        from . import replay_wsgi as player
-    else:
-        from . import replay_asgi as player
+    player = _player(protocol)
     # What the program did while it started is not an effect of a request.
     _end_with(player.play, application, _task["requests"][:MAX_EXCHANGES], exchange_of)
+
+
+def _player(protocol):
+    return __import__("homeostasis_agent.replay_" + protocol, None, None, ["play"])
 
 
 def _play_call_instead():
@@ -228,10 +237,23 @@ def _play_call_instead():
         end_early("the program began to serve requests, but the replay is of kind %r" % _task["kind"])
 
 
-async def run_within(application):
-    """Like `run`, for a program that serves ASGI within an event loop of its own."""
-    from . import replay_asgi
+def work():
+    """The program has come to the point of working off jobs, like `run`."""
+    from . import replay_calls
 
+    if _task["kind"] == "call":
+        # The modules of jobs may not be imported yet, and are then looked for beside the others.
+        _end_with(replay_calls.play_script, _task["call"], exchange_of)
+    end_early("the program began to work off jobs, but the replay is of kind %r" % _task["kind"])
+
+
+def makes_call():
+    """Is a call to be made where the program would begin to serve or to work?"""
+    return _task["kind"] == "call" and _task["call"]["serving"]
+
+
+async def run_within(application, protocol="asgi"):
+    """Like `run`, for a program that serves within an event loop of its own."""
     if _task["kind"] == "call":
         from threading import Thread
 
@@ -241,7 +263,7 @@ async def run_within(application):
         thread.join()
     _play_call_instead()
     try:
-        await replay_asgi.play_within(application, _task["requests"][:MAX_EXCHANGES], exchange_of)
+        await _player(protocol).play_within(application, _task["requests"][:MAX_EXCHANGES], exchange_of)
         _result["ready"] = True
     except BaseException as error:
         _failed(error)
@@ -267,6 +289,7 @@ def begin():
 
     effects.take()
     _uncaught.clear()
+    _kept.clear()
     return perf_counter()
 
 
@@ -285,7 +308,7 @@ def exchange_of(began, status, headers, body, error):
             "status": status,
             "headers": headers,
             "body": _body(body),
-            "exceptions": _described(errors),
+            "exceptions": _kept[0] if _kept else _described(errors),
             "effects": done,
             "unanswered": replaying.take_unanswered(),
             "milliseconds": milliseconds,

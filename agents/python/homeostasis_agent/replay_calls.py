@@ -42,7 +42,7 @@ def play_script(call, done):
 def _function(call):
     thing = _named(call["module"] + "." + call["function"])
     for _ in range(call["wrappers"]):
-        thing = thing.__dict__["__wrapped__"]
+        thing = calls.unwrapped(thing)
     return thing
 
 

@@ -38,7 +38,7 @@ def _run_gunicorn(self):
     worker = configuration.worker_class_str.lower()
     asgi = "uvicorn" in worker or "asgi" in worker or _speaks_asgi(application)
     _call_hook(configuration, "post_worker_init")
-    replay.run(application, "asgi" if asgi else "wsgi")
+    replay.run(application, "aiohttp" if "aiohttp" in worker else "asgi" if asgi else "wsgi")
 
 
 def _call_hook(configuration, name):
@@ -127,6 +127,65 @@ def patch_hypercorn_serve(module):
             replay.run(app, "wsgi")
 
     module.serve = serve
+
+
+def patch_waitress(module):
+    def create_server(application, *more, **named):
+        replay.run(application, "wsgi")
+
+    module.create_server = create_server
+
+
+def patch_gevent(module):
+    def start(self):
+        replay.run(self.application, "wsgi")
+
+    module.WSGIServer.start = start
+
+
+def patch_granian(module):
+    def serve(self, spawn_target=None, target_loader=None, wrap_loader=True):
+        if target_loader is None:
+            application = module.load_target(self.target, wd=self.working_dir, factory=self.factory)
+        else:
+            application = target_loader(self.target) if wrap_loader else target_loader()
+        interface = str(getattr(self.interface, "value", self.interface))
+        if interface == "rsgi":
+            replay.end_early("granian serves the program by RSGI, which this agent does not replay")
+        replay.run(application, "wsgi" if interface == "wsgi" else "asgi")
+
+    module.AbstractServer.serve = serve
+
+
+def patch_daphne(module):
+    def run(self):
+        replay.run(self.application, "asgi")
+
+    module.Server.run = run
+
+
+def patch_django(module):
+    def run(addr, port, wsgi_handler, *more, **named):
+        replay.run(wsgi_handler, "wsgi")
+
+    module.run = run
+
+
+def patch_django_command(module):
+    """Whether migrations are due is advice for a person, and takes questions to the database that no request asked."""
+    module.BaseCommand.check_migrations = lambda self: None
+
+
+def patch_django_reloader(module):
+    module.run_with_reloader = lambda main_func, *more, **named: main_func(*more, **named)
+
+
+def patch_aiohttp(module):
+    async def start(self):
+        await replay.run_within(self._runner.server, "aiohttp")
+
+    for site in (module.TCPSite, module.UnixSite, module.SockSite):
+        site.start = start
 
 
 def _unwrapped(application):

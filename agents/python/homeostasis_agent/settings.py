@@ -19,33 +19,61 @@ redact_names = ()
 # Compiled.
 redact_patterns = ()
 
-# Does this process serve requests?
+# Is an exception that the program caught and logged a failure?
+logged = True
+# A callable of the program that gets each event before it is sent.
+before_send = None
+
+# Does this process serve requests? Does it work off jobs?
 serving = False
+working = False
 
 _in_app = {}
+# What the last welcome said, and what the program itself has set.
+_told = {}
+_in_code = {}
 
 
 def apply(config):
     """Take over the `config` of a `welcome`; what is absent or malformed keeps its default."""
-    global root, sample_rate, exclude_modules, exclude_error_types, exclude_paths, redact_names, redact_patterns
-    if not isinstance(config, dict):
-        return
-    if isinstance(config.get("root"), str) and config["root"]:
-        root = config["root"]
-        _in_app.clear()
-    rate = config.get("sample_rate")
-    if isinstance(rate, (int, float)) and not isinstance(rate, bool):
-        sample_rate = min(1.0, max(0.0, float(rate)))
-    exclude_modules = _texts(config, "exclude_modules")
-    exclude_error_types = _texts(config, "exclude_error_types")
-    exclude_paths = _texts(config, "exclude_paths")
-    redact_names = _texts(config, "redact_names")
-    redact_patterns = _patterns(_texts(config, "redact_patterns"))
+    global _told
+    if isinstance(config, dict):
+        _told = config
+        _combine()
 
 
-def _texts(config, name):
-    value = config.get(name)
-    return tuple(text for text in value if isinstance(text, str) and text) if isinstance(value, list) else ()
+def apply_in_code(options):
+    """Take over what the program has set: it goes before what a welcome says, but for lists, which add up."""
+    for name, value in options.items():
+        _in_code[name] = _in_code.get(name, []) + value if isinstance(value, list) else value
+    _combine()
+
+
+def _combine():
+    global root, sample_rate, exclude_modules, exclude_error_types, exclude_paths, redact_names, redact_patterns, logged, before_send
+    for source in (_told, _in_code):
+        if isinstance(source.get("root"), str) and source["root"]:
+            root = source["root"]
+            _in_app.clear()
+        rate = source.get("sample_rate")
+        if isinstance(rate, (int, float)) and not isinstance(rate, bool):
+            sample_rate = min(1.0, max(0.0, float(rate)))
+    exclude_modules = _texts("exclude_modules")
+    exclude_error_types = _texts("exclude_error_types")
+    exclude_paths = _texts("exclude_paths")
+    redact_names = _texts("redact_names")
+    redact_patterns = _patterns(_texts("redact_patterns"))
+    logged = _in_code.get("capture_logged", True)
+    before_send = _in_code.get("before_send")
+
+
+def _texts(name):
+    found = []
+    for source in (_told, _in_code):
+        value = source.get(name)
+        if isinstance(value, list):
+            found.extend(text for text in value if isinstance(text, str) and text and text not in found)
+    return tuple(found)
 
 
 def _patterns(texts):

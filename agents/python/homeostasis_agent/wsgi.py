@@ -43,6 +43,7 @@ def recording(original):
             raise
         if not occasion.failed:
             cell.requests += 1
+            occasion.counted = True
         if channel.asleep:
             channel.wake()
         return result
@@ -76,7 +77,7 @@ class WatchedEntry(Entry):
     def __call__(self, environ, start_response):
         result = Entry.__call__(self, environ, start_response)
         occasion = environ.get(KEY)
-        if type(result) in (list, tuple) or occasion is None:
+        if type(result) in (list, tuple) or occasion is None or _is_file(result, environ):
             return result
         return Watched(result, occasion)
 
@@ -110,13 +111,17 @@ class Watched:
 
 
 class Tee:
-    """`wsgi.input` that remembers what is read from it, by whatever method."""
+    """`wsgi.input` that remembers what is read from it, by whatever method, until the rest was taken for a capsule."""
 
     def __init__(self, stream):
         self._stream = stream
         self._recorded = Recorded(MAX_BODY)
+        # What was read ahead for a capsule, and is still to be read by the application; None while all is recorded.
+        self._ahead = None
 
     def _pass(self, data):
+        if self._ahead is not None:
+            return data
         if data:
             try:
                 self._recorded.add(data)
@@ -126,16 +131,44 @@ class Tee:
             self._recorded.complete = True
         return data
 
+    def keep(self, data, is_ahead):
+        """The rest of the body, as far as it has come, for the capsule; `is_ahead` when it was taken from the stream."""
+        self._recorded.add(data)
+        self._ahead = data if is_ahead else b""
+
     def read(self, *size):
+        if self._ahead:
+            return self._read_again(self._stream.read, *size)
         return self._pass(self._stream.read(*size))
 
     def read1(self, *size):
+        if self._ahead:
+            return self._read_again(lambda *size: b"", *size)
         return self._pass(self._stream.read1(*size))
 
+    def _read_again(self, read, size=-1):
+        data = self._ahead
+        if size is None or size < 0:
+            self._ahead = b""
+            return data + read()
+        self._ahead = data[size:]
+        return data[:size] if size <= len(data) else data + read(size - len(data))
+
     def readline(self, *size):
+        if self._ahead:
+            end = self._ahead.find(b"\n") + 1
+            most = size[0] if size and size[0] is not None and size[0] >= 0 else None
+            if end and (most is None or end <= most):
+                most = end
+            if most is not None and most <= len(self._ahead):
+                return self._read_again(None, most)
+            data, self._ahead = self._ahead, b""
+            return data + self._stream.readline(*(() if most is None else (most - len(data),)))
         return self._pass(self._stream.readline(*size))
 
     def readlines(self, *hint):
+        if self._ahead:
+            return list(self)
         lines = self._stream.readlines(*hint)
         for line in lines:
             self._pass(line)
@@ -149,12 +182,12 @@ class Tee:
 
     def _fill(self, buffer, name, read):
         fill = getattr(self._stream, name, None)
-        if fill is not None:
+        if fill is not None and not self._ahead:
             count = fill(buffer)
             if count:
                 self._pass(bytes(memoryview(buffer)[:count]))
             return count
-        data = self._pass(read(len(buffer)))
+        data = self.read(len(buffer)) if self._ahead else self._pass(read(len(buffer)))
         buffer[: len(data)] = data
         return len(data)
 
@@ -162,6 +195,8 @@ class Tee:
         return self
 
     def __next__(self):
+        if self._ahead:
+            return self.readline()
         return self._pass(next(iter(self._stream)))
 
     def __getattr__(self, name):
@@ -183,16 +218,20 @@ def _sampled(original, application, environ, start_response, occasion):
             recorded = Recorded(MAX_RESPONSE_BODY)
             for part in result:
                 recorded.add(part)
-            _keep(occasion, answer, recorded)
+            keep(occasion, answer, recorded)
             return result
-        wrapper = environ.get("wsgi.file_wrapper")
-        if isinstance(wrapper, type) and isinstance(result, wrapper):
-            # The server sends such files without reading them; so do we.
+        if _is_file(result, environ):
             return result
         return Exchange(result, occasion, answer)
     except Exception:
         guard.failed("witness")
         return result
+
+
+def _is_file(result, environ):
+    """The server sends such files without reading them; so do we."""
+    wrapper = environ.get("wsgi.file_wrapper")
+    return isinstance(wrapper, type) and isinstance(result, wrapper)
 
 
 class Exchange:
@@ -229,12 +268,13 @@ class Exchange:
             close()
         if self.ended:
             try:
-                _keep(self.occasion, self.answer, self.recorded)
+                keep(self.occasion, self.answer, self.recorded)
             except Exception:
                 guard.failed("witness")
 
 
-def _keep(occasion, answer, recorded):
+def keep(occasion, answer, recorded):
+    """Remember an exchange as a witness, if it was a success and all of it is known."""
     status = int(answer.get("status", "0")[:3])
     if not 200 <= status < 400 or occasion.failed:
         return
@@ -251,7 +291,8 @@ def _keep(occasion, answer, recorded):
 class Occasion:
     """One request as it was received: a copy of the environ before anyone changed it, and what is known since."""
 
-    __slots__ = ("received", "cell", "began", "tee", "failed", "answers")
+    # `counted` is there once the request was counted as completed.
+    __slots__ = ("received", "cell", "began", "tee", "failed", "answers", "counted")
 
     protocol = "wsgi"
 
@@ -270,7 +311,7 @@ class Occasion:
         if not self.failed:
             self.failed = True
             self.cell.failed += 1
-            if not was_counted:
+            if not was_counted and not hasattr(self, "counted"):
                 self.cell.requests += 1
             if channel.asleep:
                 channel.wake()
@@ -324,33 +365,53 @@ class Occasion:
 
 
 def _read_rest(tee, expected, environ):
-    recorded = tee._recorded
-    rest = expected - recorded.length
-    if rest <= 0 or expected > MAX_BODY:
+    rest = expected - tee._recorded.length
+    if rest <= 0 or expected > MAX_BODY or tee._ahead is not None:
         return
     stream = tee._stream
     module = type(stream).__module__
     if module in ("_io", "io") and type(stream).__name__ in ("BytesIO", "BufferedRandom"):
-        tee.read(rest)
+        tee.keep(stream.read(rest), True)
         return
     # These two servers say which socket the body comes from, so that reading can be told not to wait.
     sock = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    file = None
+    if sock is None:
+        file, sock = _file_of(stream)
     if sock is None or not hasattr(sock, "setblocking") or "ssl" in type(sock).__name__.lower():
         return
     before = sock.gettimeout()
     sock.setblocking(False)
     try:
-        read = stream.read1 if hasattr(stream, "read1") else stream.read
+        if file is not None:
+            # What counts how much is left to be read must not be passed by.
+            tee.keep(file.peek(rest)[:rest], False)
+        else:
+            tee.keep(_read_what_is_there(stream, rest), True)
+    finally:
+        sock.settimeout(before)
+
+
+def _read_what_is_there(stream, rest):
+    read = stream.read1 if hasattr(stream, "read1") else stream.read
+    parts = []
+    try:
         while rest > 0:
             data = read(min(rest, 1024))
             if not data:
                 break
-            recorded.add(data)
+            parts.append(data)
             rest -= len(data)
     except (BlockingIOError, InterruptedError):
         pass
-    finally:
-        sock.settimeout(before)
+    return b"".join(parts)
+
+
+def _file_of(stream):
+    """The buffered file of a socket behind `wsgi.input`, and that socket: what wsgiref gives, and Django's server on it."""
+    if type(stream).__module__ == "django.core.handlers.wsgi" and type(stream).__name__ == "LimitedStream":
+        stream = getattr(stream._read, "__self__", None)
+    return stream, getattr(getattr(stream, "raw", None), "_sock", None)
 
 
 def _headers(environ):

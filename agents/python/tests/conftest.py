@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from running import AGENT, environment  # noqa: E402
+from running import AGENT, as_arguments, environment  # noqa: E402
 
 sys.path.insert(0, AGENT)
 
@@ -67,7 +67,7 @@ class Server:
         command = [part.replace("PORT", str(self.port)) for part in command]
         self.log = open(folder / "server.log", "w+")
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "always::DeprecationWarning", "-m", *command],
+            [sys.executable, "-W", "always::DeprecationWarning", *as_arguments(command)],
             cwd=folder,
             env=environment(folder, socket_path, **more),
             stdout=self.log,

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from running import environment
+from running import as_arguments, environment
 
 FLASK = ("flask", "--app", "program", "run", "--port", "PORT")
 UVICORN = ("uvicorn", "--port", "PORT", "program:app")
@@ -53,14 +53,23 @@ def told(exceptions):
 
 @pytest.fixture
 def reproduce(folder, serve, peer, tmp_path):
-    """reproduce(source, path, ..., gone=callable): runs the program, makes the request fail, ends the server with `gone`, and replays."""
+    """reproduce(source, path, ..., gone=callable): runs the program, makes the request fail, ends the server with `gone`, and replays.
 
-    def run(source, path, data=None, command=FLASK, before=(), gone=lambda: None, recorded_files=True, headers=None, **more):
-        (folder / "program.py").write_text(source)
+    `files` are further files of the program; what is callable in `before` is given the server, and may answer headers for the request.
+    """
+
+    def run(source, path, data=None, command=FLASK, before=(), gone=lambda: None, recorded_files=True, headers=None, files=None, **more):
+        for name, text in {"program.py": source, **(files or {})}.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
         server = serve(*command, **more)
+        headers = dict(headers or {})
         for earlier in before:
-            server.get(*earlier) if isinstance(earlier, tuple) else server.get(earlier)
-        status, _ = server.get(path, data, **(headers or {}))
+            if callable(earlier):
+                headers.update(earlier(server) or {})
+            else:
+                server.get(*earlier) if isinstance(earlier, tuple) else server.get(earlier)
+        status, _ = server.get(path, data, **headers)
         event = peer.wait("event")[0]
         server.stop()
         gone()
@@ -85,7 +94,7 @@ def play_task(folder, command, tmp_path, task, **more):
     variables = environment(
         folder, None, HOMEOSTASIS_REPLAY=str(tmp_path / "task.json"), HOMEOSTASIS_REPLAY_RESULT=str(tmp_path / "result.json"), **more
     )
-    command = [sys.executable, "-m", *(part.replace("PORT", "1") for part in command)]
+    command = [sys.executable, *as_arguments(part.replace("PORT", "1") for part in command)]
     # In a network namespace of its own not even the loopback is up.
     isolated = ["unshare", "--net", *command] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net", *command]
     ended = subprocess.run(isolated, cwd=folder, env=variables, capture_output=True, text=True, timeout=60)

@@ -278,7 +278,7 @@ def test_frames_that_are_not_the_applications_have_no_values():
 
 def test_memory_and_recursion_errors_are_reported_without_harm(monkeypatch):
     heard = []
-    monkeypatch.setattr(failures, "recorder", heard.append)
+    monkeypatch.setattr(failures, "recorder", lambda error, hook: heard.append(error))
     for error in (MemoryError(), caught(_recurse, 0)):
         failures.report(error, "test")
     assert len(heard) == 2

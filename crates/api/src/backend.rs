@@ -1,6 +1,6 @@
 //! What the API stands on: the running orchestrator, or only its store when none runs.
 
-use homeostasis_domain::{HealId, IncidentId};
+use homeostasis_domain::{EventId, HealId, IncidentId, Trial};
 use homeostasis_rulepack::Pack;
 use homeostasis_store::Store;
 use serde::Serialize;
@@ -46,6 +46,13 @@ pub trait Backend: Clone + Send + Sync + 'static {
         by: &str,
         reason: &str,
     ) -> impl Future<Output = Result<HealId, CommandError>> + Send;
+
+    /// Runs the incident's newest capsule again in the sandbox; which event that was, and what came of it.
+    fn replay(
+        &self,
+        incident: &IncidentId,
+        by: &str,
+    ) -> impl Future<Output = Result<(EventId, Trial), CommandError>> + Send;
 
     /// Stops all healing, or lets it go on.
     fn stop(

@@ -26,6 +26,7 @@ pub fn router<B: Backend>(backend: B, token: &str) -> Router {
         .route("/incidents/{id}/approve", post(decisions::approve::<B>))
         .route("/incidents/{id}/reject", post(decisions::reject::<B>))
         .route("/incidents/{id}/rollback", post(decisions::rollback::<B>))
+        .route("/incidents/{id}/replay", post(decisions::replay::<B>))
         .route("/stop", post(decisions::stop::<B>))
         .route("/audit", get(audit::list::<B>))
         .route("/audit/verify", get(audit::verify::<B>))

@@ -21,6 +21,9 @@ pub enum CommandError {
         /// Where it stands.
         why: String,
     },
+    /// It was tried and did not work.
+    #[error("{0}")]
+    Failed(String),
     /// The store could not be read or written.
     #[error("the command could not be kept: {0}")]
     Store(String),

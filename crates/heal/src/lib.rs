@@ -15,6 +15,7 @@ mod gather;
 mod handle;
 mod intake;
 mod notice;
+mod replay;
 mod roster;
 mod snapshot;
 mod steps;

@@ -106,6 +106,8 @@ pub(crate) struct CapsuleArgs {
 pub(crate) enum CapsuleCommand {
     /// Show exactly what is kept of an incident's latest captured failure.
     Show(IncidentArgs),
+    /// Run an incident's latest captured failure again in the sandbox, and say whether it comes.
+    Replay(DecideArgs),
 }
 
 #[derive(Args)]

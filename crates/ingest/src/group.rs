@@ -101,6 +101,7 @@ mod tests {
             }],
             request: None,
             call: None,
+            answers: Vec::new(),
             redacted: vec![],
             missing: vec![],
         }

@@ -48,7 +48,9 @@ pub(crate) fn difference(
     if let Some(question) = new.unanswered.first()
         && old.unanswered.is_empty()
     {
-        return Some(format!("it asks something else of its dependencies ({question})"));
+        return Some(format!(
+            "it asks something else of its dependencies ({question})"
+        ));
     }
     if !new.exceptions.is_empty() && old.exceptions.is_empty() {
         return Some(told(new));

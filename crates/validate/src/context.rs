@@ -5,6 +5,7 @@ use crate::suite::Suite;
 use homeostasis_domain::capsule::{Request, Witness};
 use homeostasis_domain::{Capsule, Fingerprint};
 use homeostasis_sandbox::Limits;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,10 +33,21 @@ pub struct Context {
     pub suite: Option<Suite>,
     /// What runs may use.
     pub limits: TrialLimits,
-    /// Databases in files (SQLite) answer as was recorded, instead of being read as they are now.
-    pub recorded_files: bool,
+    /// How the failure is run again.
+    pub way: Way,
     /// The binary that becomes the sandbox's helper.
     pub launcher: PathBuf,
+}
+
+/// How a failure is run again, where there is a choice; the reproduction finds out which one shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// Databases in files (SQLite) answer as was recorded, instead of being read as they are now.
+    #[serde(default)]
+    pub recorded_files: bool,
+    /// Outside of requests the failing function is called again, instead of running the whole program.
+    #[serde(default)]
+    pub call: bool,
 }
 
 /// What the two kinds of runs may use.

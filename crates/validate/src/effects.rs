@@ -81,10 +81,51 @@ fn changing_command(text: &str) -> Option<String> {
     let mut words = text.split_whitespace();
     let command = words.next()?.to_uppercase();
     let reads = [
-        "GET", "MGET", "HGET", "HGETALL", "HMGET", "HKEYS", "HVALS", "HLEN", "HEXISTS", "EXISTS", "TTL", "PTTL", "TYPE",
-        "KEYS", "SCAN", "SSCAN", "HSCAN", "ZSCAN", "LRANGE", "LLEN", "LINDEX", "SMEMBERS", "SISMEMBER", "SCARD", "ZRANGE",
-        "ZSCORE", "ZCARD", "ZCOUNT", "ZRANGEBYSCORE", "ZREVRANGE", "STRLEN", "PING", "INFO", "XRANGE", "XLEN",
-        "GETRANGE", "MULTI", "EXEC", "WATCH", "UNWATCH", "DISCARD", "SELECT", "HELLO", "CLIENT", "AUTH",
+        "GET",
+        "MGET",
+        "HGET",
+        "HGETALL",
+        "HMGET",
+        "HKEYS",
+        "HVALS",
+        "HLEN",
+        "HEXISTS",
+        "EXISTS",
+        "TTL",
+        "PTTL",
+        "TYPE",
+        "KEYS",
+        "SCAN",
+        "SSCAN",
+        "HSCAN",
+        "ZSCAN",
+        "LRANGE",
+        "LLEN",
+        "LINDEX",
+        "SMEMBERS",
+        "SISMEMBER",
+        "SCARD",
+        "ZRANGE",
+        "ZSCORE",
+        "ZCARD",
+        "ZCOUNT",
+        "ZRANGEBYSCORE",
+        "ZREVRANGE",
+        "STRLEN",
+        "PING",
+        "INFO",
+        "XRANGE",
+        "XLEN",
+        "GETRANGE",
+        "MULTI",
+        "EXEC",
+        "WATCH",
+        "UNWATCH",
+        "DISCARD",
+        "SELECT",
+        "HELLO",
+        "CLIENT",
+        "AUTH",
     ];
     let key = words.next().map(without_numbers).unwrap_or_default();
     (!reads.contains(&command.as_str())).then(|| format!("{command} {key}").trim().to_string())
@@ -178,6 +219,27 @@ fn file(path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_asked_of_other_services_counts_when_it_may_change_something_there() {
+        let effect = |kind: &str, text: &str| {
+            normal(&Effect {
+                kind: kind.to_string(),
+                text: text.to_string(),
+            })
+        };
+        let http = |text| effect("http", text);
+        let redis = |text| effect("redis", text);
+        assert_eq!(http("GET http://prices:80/v1/pear"), None);
+        assert_eq!(
+            http("POST http://prices:80/orders/17?key=1").as_deref(),
+            Some("POST http://prices:*/orders/*")
+        );
+        assert_eq!(redis("get cart:7"), None);
+        assert_eq!(redis("SET cart:7 [1]").as_deref(), Some("SET cart:*"));
+        assert_eq!(redis("FLUSHDB").as_deref(), Some("FLUSHDB"));
+        assert_eq!(redis(""), None);
+    }
 
     fn check(kind: &str, text: &str, expect: Option<&str>) {
         let effect = Effect {

@@ -23,7 +23,7 @@ mod suite;
 mod trial;
 
 pub use baseline::{Baseline, Recording, baseline};
-pub use context::{Context, FingerprintOf, TrialLimits};
+pub use context::{Context, FingerprintOf, TrialLimits, Way};
 pub use glance::glance;
 pub use judge::{JudgeInput, judge};
 pub use program::Program;

@@ -47,7 +47,10 @@ pub(crate) fn kind(context: &Context) -> Result<ReplayKind, String> {
             "the request was not captured",
             &context.capsule.missing,
         )),
-        (CapsuleKind::Process, _) if capsule.process.thread == "MainThread" => {
+        (CapsuleKind::Process, _)
+            if capsule.process.thread == "MainThread"
+                && !(context.way.call && capsule.call.is_some()) =>
+        {
             Ok(ReplayKind::Process)
         }
         (CapsuleKind::Process, _) if capsule.call.is_some() => Ok(ReplayKind::Call),
@@ -86,7 +89,7 @@ pub(crate) async fn replay(
         time: requests.first().and_then(|request| request.time),
         requests,
         answers: context.capsule.answers.clone(),
-        recorded_files: context.recorded_files,
+        recorded_files: context.way.recorded_files,
         call: match kind {
             ReplayKind::Call => context.capsule.call.clone(),
             ReplayKind::Request | ReplayKind::Process => None,

@@ -28,7 +28,7 @@ where
     R: Borrow<SuiteResult>,
 {
     let context = Context {
-        recorded_files: recording.recorded_files,
+        way: recording.way,
         ..context.clone()
     };
     let mut attempt = Attempt::new(&context, candidate, recording);

@@ -100,6 +100,10 @@ def _replaying_uuid(name, original, class_):
     @wraps(original)
     def drawn(*arguments, **named):
         value = _next(name)
-        return class_(value) if value is not None else original(*arguments, **named)
+        try:
+            return class_(value)
+        except (ValueError, TypeError):
+            # None was drawn, or it was a secret and is masked.
+            return original(*arguments, **named)
 
     return drawn

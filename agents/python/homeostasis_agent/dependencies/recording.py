@@ -1,6 +1,7 @@
 """Keeps what dependencies answered to the request in flight; it sends nothing, and forgets all when the request succeeds."""
 
 from _contextvars import ContextVar
+from time import time
 
 from .. import traffic
 
@@ -8,14 +9,16 @@ MAX_ANSWERS = 1000
 # By the estimates of those who note them.
 MAX_BYTES = 1 << 20
 MAX_DRAWS = 2000
+# They are sent with every capsule.
+MAX_START_BYTES = 256 << 10
 # Outside of requests nothing marks a beginning: only the latest answers of each thread or task are kept.
 MAX_ROLLING = 100
 MAX_ROLLING_BYTES = 64 << 10
 # So many threads and tasks outside of requests are recorded at the same time.
 MAX_CONTEXTS = 200
 
-# The request that this thread or task serves: an occasion of `wsgi` or `asgi`, or outside of requests an `Outside`.
-# Both have a field `answers`, which stays None until there is something to keep.
+# The request that this thread or task serves: an occasion of `wsgi` or `asgi`, or outside of requests a `Job` or an `Outside`.
+# All have a field `answers`, which stays None until there is something to keep.
 in_flight = ContextVar("homeostasis.in_flight", default=None)
 
 _contexts = 0
@@ -43,6 +46,9 @@ class Answer:
         if self.of.size <= self.of.most:
             return True
         self.result = TOO_LARGE
+        # Nothing is held for it any more, so that there is room for others.
+        self.of.size -= self.size
+        self.size = 0
         return False
 
 
@@ -53,24 +59,34 @@ class TooLarge:
 TOO_LARGE = TooLarge()
 
 
+class Room:
+    """How many bytes the answers of one request take; they refer to this and not to each other, so that they go when the request goes."""
+
+    __slots__ = ("size", "most")
+
+    def __init__(self, most):
+        self.size = 0
+        self.most = most
+
+
 class Answers:
     """The answers of one request, in the order of their questions; once full it takes no more, and says how many it left out."""
 
-    __slots__ = ("kept", "size", "most", "left_out", "draws")
+    __slots__ = ("kept", "room", "left_out", "draws")
 
     def __init__(self, most=MAX_BYTES):
         self.kept = []
-        self.size = 0
-        self.most = most
+        self.room = Room(most)
         self.left_out = 0
         self.draws = None
 
     def add(self, kind, question, result, size):
-        if len(self.kept) >= MAX_ANSWERS or self.size + size > self.most:
+        room = self.room
+        if len(self.kept) >= MAX_ANSWERS or room.size + size > room.most:
             self.left_out += 1
             return None
-        self.size += size
-        answer = Answer(kind, question, result, size, self)
+        room.size += size
+        answer = Answer(kind, question, result, size, room)
         self.kept.append(answer)
         return answer
 
@@ -84,8 +100,9 @@ class Rolling(Answers):
         Answers.__init__(self, MAX_ROLLING_BYTES)
 
     def add(self, kind, question, result, size):
-        while self.kept and (len(self.kept) >= MAX_ROLLING or self.size + size > self.most):
-            self.size -= self.kept.pop(0).size
+        room = self.room
+        while self.kept and (len(self.kept) >= MAX_ROLLING or room.size + size > room.most):
+            room.size -= self.kept.pop(0).size
         return Answers.add(self, kind, question, result, size)
 
 
@@ -104,9 +121,19 @@ class Outside:
         _contexts -= 1
 
 
+class Job:
+    """One job of a worker: like a request it has a beginning and an end."""
+
+    __slots__ = ("answers", "began")
+
+    def __init__(self):
+        self.answers = None
+        self.began = time()
+
+
 # What was answered before the first request, and what servers said of themselves: their version, their types.
 # Programs ask such things once and remember them, so that they belong to every request that comes later.
-start = Answers()
+start = Answers(MAX_START_BYTES)
 _start_is_over = False
 
 
@@ -139,6 +166,12 @@ def _note_outside(kind, question, result, size):
     return outside.answers.add(kind, question, result, size)
 
 
+def end_start():
+    """The program has begun to work off jobs: what is asked from now on is no part of its start."""
+    global _start_is_over
+    _start_is_over = True
+
+
 def draw(source, value):
     """Keep one number or identifier that was drawn at random while a request is served."""
     occasion = in_flight.get()
@@ -163,11 +196,8 @@ def snapshot(occasion):
 
 
 def snapshot_here():
-    """The same outside of requests, for this thread or task; while the program starts, all that was answered."""
-    outside = in_flight.get()
-    if type(outside) is Outside:
-        return snapshot(outside)
-    return None
+    """The same for a failure outside of requests: what this thread or task was answered, or the request that started it."""
+    return snapshot(in_flight.get())
 
 
 def described(snapshot, place, missing):
@@ -228,5 +258,5 @@ def size_of(snapshot):
 def forget_start():
     """For tests: begin anew."""
     global start, _start_is_over
-    start = _Start.answers = Answers()
+    start = _Start.answers = Answers(MAX_START_BYTES)
     _start_is_over = False

@@ -47,6 +47,10 @@ class Book:
 _book = Book(())
 _start = Book(())
 _unanswered = []
+# Do recorded answers stand for what is in files, or are the files themselves asked? Told by the task.
+recorded_files = False
+# Before that, the program is starting.
+has_begun = False
 
 
 def load_start(recorded):
@@ -57,8 +61,9 @@ def load_start(recorded):
 
 def begin(recorded):
     """A request begins, with these answers; what is unanswered is counted anew."""
-    global _book
+    global _book, has_begun
     _book = Book(recorded)
+    has_begun = True
     del _unanswered[:]
     from . import randomness
 
@@ -67,22 +72,83 @@ def begin(recorded):
 
 def ask(question):
     """The recorded answer to this question (with its `kind`); raises Unanswered when there is none, never makes one up."""
-    module = recording.kind(question["kind"])
-    effect = module.effect(question)
+    effect = recording.kind(question["kind"]).effect(question)
     if effect is not None:
         effects.note(*effect)
-    entry = _book.find(module, question) or _start.find(module, question)
-    why = "nobody recorded an answer"
-    if entry is not None:
-        entry[1] = True
-        answer = entry[0]["answer"]
-        if "unknown" not in answer:
-            return answer
-        why = "the recorded answer " + answer["unknown"]
-    told = "%s: %s" % (module.told(question), why)
+    return look_up(question)
+
+
+def look_up(question):
+    """The same for what is no effect on anyone, such as what a server says of itself."""
+    answer = _taken(_book, question) or _taken(_start, question)
+    if answer is None:
+        raise vain(question, "nobody recorded an answer")
+    if "unknown" in answer:
+        raise vain(question, "the recorded answer " + answer["unknown"])
+    return answer
+
+
+def look(question):
+    """The same where something else may answer instead: None when there is nothing, and nothing is noted."""
+    answer = _taken(_book, question) or _taken(_start, question)
+    return None if answer is None or "unknown" in answer else answer
+
+
+recorded = look
+
+
+def look_now(question):
+    """Like `look`, but what was answered at the start only while the program is starting."""
+    answer = _taken(_book if has_begun else _start, question)
+    return None if answer is None or "unknown" in answer else answer
+
+
+def alike(question):
+    """All recorded questions under the heading of this one, given or not; none of them counts as given for that."""
+    heading = question["kind"], recording.kind(question["kind"]).heading(question)
+    for book in (_book, _start):
+        for recorded, _ in book.headings.get(heading, ()):
+            yield recorded
+
+
+def vain(question, why):
+    """Take note that this was asked in vain; the error to raise."""
+    return in_vain("%s: %s" % (recording.kind(question["kind"]).told(question), why))
+
+
+def in_vain(told):
+    """The same for what is told in other words."""
     if len(_unanswered) < MAX_TOLD and told not in _unanswered:
         _unanswered.append(told)
-    raise Unanswered(told)
+    return Unanswered(told)
+
+
+unanswered = in_vain
+
+
+def _taken(book, question):
+    entry = book.find(recording.kind(question["kind"]), question)
+    if entry is None:
+        return None
+    entry[1] = True
+    return entry[0]["answer"]
+
+
+def failure_to_connect(kind, heading, stages):
+    """The recorded answer under this heading whose turn it is, where it tells of a connection that failed at one of these stages; else None.
+
+    Connections are made before it is known what will be asked, so that only the order tells which of them failed.
+    """
+    for book in (_book, _start):
+        for entry in book.headings.get((kind, heading), ()):
+            if entry[1]:
+                continue
+            answer = entry[0]["answer"]
+            if answer.get("during") not in stages:
+                return None
+            entry[1] = True
+            return answer
+    return None
 
 
 def take_unanswered():
@@ -90,3 +156,15 @@ def take_unanswered():
     taken = _unanswered[:]
     del _unanswered[:]
     return taken
+
+
+def failure_of(kind, question, stages):
+    """The recorded failure of this very question at one of these stages, not given yet; else None. It is no question in vain."""
+    module = recording.kind(kind)
+    for book in (_book, _start):
+        for entry in book.headings.get((kind, module.heading(question)), ()):
+            answer = entry[0]["answer"]
+            if not entry[1] and answer.get("during") in stages and module.alike(entry[0], question) != matching.NOT:
+                entry[1] = True
+                return answer
+    return None

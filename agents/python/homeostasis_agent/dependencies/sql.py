@@ -19,7 +19,7 @@ _lasting = {}
 # Questions about the server itself, its types and its catalogue, and settings of a connection.
 _about_server = re.compile(
     r"(?is)^\s*(?:show\s|set\s|select\s+(?:pg_catalog\.)?(?:version|current_schema|current_database|current_setting|pg_backend_pid)\s*\("
-    r"|select\s+@@|select\s+version\s*\(|select\s+cast\(|select\s+database\s*\(|discard\s|pragma\s)|\bpg_type\b|\bpg_catalog\.pg_|\binformation_schema\b"
+    r"|select\s+1\s*(?:;|$)|select\s+@@|select\s+version\s*\(|select\s+cast\(|select\s+database\s*\(|discard\s|pragma\s)|\bpg_type\b|\bpg_catalog\.pg_|\binformation_schema\b"
 )
 _reads = re.compile(r"(?i)^[\s(]*(?:select|with|show|pragma|values|table|explain|describe|desc)\b")
 _writing_with = re.compile(r"(?i)\b(?:insert|update|delete|merge)\b")
@@ -34,9 +34,10 @@ class Result:
     """What a statement brought: `columns` pairs of name and type code, or None; `rows` sequences of values, filled while they are fetched.
 
     `complete` becomes True when all rows were fetched, and `status` is the server's own word where the library tells it.
+    `then` is the exception that came in place of the next row.
     """
 
-    __slots__ = ("columns", "rows", "count", "id", "status", "complete")
+    __slots__ = ("columns", "rows", "count", "id", "status", "complete", "then")
 
     def __init__(self, columns=None, count=-1, id=None, status=None):
         self.columns = columns
@@ -45,6 +46,7 @@ class Result:
         self.id = id
         self.status = status
         self.complete = columns is None
+        self.then = None
 
 
 def is_lasting(statement):
@@ -94,8 +96,14 @@ def _parameter(value, budget):
         items = [_parameter(item, budget) for item in value]
         return {"t": type(value).__name__, "items": items, "len": len(items)}
     if type(value) is dict:
-        items = [[_parameter(name, budget), _parameter(item, budget)] for name, item in value.items()]
+        # Named parameters mean the same in any order, and libraries make them in the order of sets.
+        named = sorted(value.items(), key=_name_of) if all(type(name) is str for name in value) else value.items()
+        items = [[_parameter(name, budget), _parameter(item, budget)] for name, item in named]
         return {"t": "dict", "items": items, "len": len(items)}
+    if type(value).__module__.startswith("psycopg"):
+        from . import postgres
+
+        value = postgres.unwrapped(value)
     try:
         return calls.faithful(value, budget)
     except calls.Unfaithful:
@@ -104,7 +112,7 @@ def _parameter(value, budget):
 
 def described_answer(question, result):
     if isinstance(result, BaseException):
-        return {"error": errors.described(result)}
+        return {"error": _refusal(question[0], result)}
     budget = values.Budget(calls.MAX_VALUES)
     rows = [
         {"t": "tuple", "items": [calls.faithful(cell, budget) for cell in row], "len": len(row)} for row in result.rows
@@ -116,7 +124,21 @@ def described_answer(question, result):
         "count": result.count,
         "id": None if result.id is None else calls.faithful(result.id, budget),
         "status": result.status,
+        "then": None if result.then is None else errors.described(result.then),
     }
+
+
+def _name_of(pair):
+    return pair[0]
+
+
+def _refusal(driver, error):
+    described = errors.described(error)
+    if driver in ("psycopg2", "psycopg"):
+        from . import postgres
+
+        described["diagnosis"] = postgres.diagnosis(error)
+    return described
 
 
 def _column(column):
@@ -150,11 +172,13 @@ def alike(recorded, asked):
         if returns_rows or "error" in answer or reads(asked["statement"]):
             return matching.NOT
         return matching.WRITES
+    if recorded["server"] != asked["server"]:
+        return min(statements, parameters, matching.MASKED)
     return min(statements, parameters)
 
 
 def is_repeatable(question):
-    return reads(question["statement"])
+    return reads(question["statement"]) or is_lasting(question["statement"])
 
 
 def told(question):

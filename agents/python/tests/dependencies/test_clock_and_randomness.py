@@ -48,3 +48,32 @@ def test_the_same_is_drawn_again(reproduce):
 
 def test_the_same_is_drawn_again_in_a_coroutine(reproduce):
     reproduce(ASYNC, "/fail", command=UVICORN).came_again()
+
+
+THREADS = """
+import random
+from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
+from flask import Flask
+app = Flask(__name__)
+pool = ThreadPoolExecutor(2)
+pool.submit(int).result()
+
+@app.get("/ok")
+def ok():
+    return "ok"
+
+@app.get("/fail")
+def fail():
+    drawn = [pool.submit(random.random).result(), pool.submit(random.getrandbits, 64).result()]
+    thread = Thread(target=lambda: drawn.append(random.random()))
+    thread.start()
+    thread.join()
+    raise KeyError(repr(drawn))
+"""
+
+
+def test_what_threads_and_pools_of_a_request_draw_is_drawn_again(reproduce):
+    reproduction = reproduce(THREADS, "/fail").came_again()
+    draws, = [one["draws"] for one in reproduction.recorded if one["kind"] == "draws"]
+    assert [source for source, _ in draws] == ["random", "getrandbits", "random"]

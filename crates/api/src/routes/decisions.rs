@@ -1,11 +1,11 @@
-//! What people decide: approve, reject, roll back, stop. Who decided is always named, for the audit log.
+//! What people decide: approve, reject, roll back, run again, stop. Who decided is always named, for the audit log.
 
 use crate::backend::Backend;
 use crate::problem::Problem;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use homeostasis_domain::{HealId, IncidentId};
+use homeostasis_domain::{CheckName, EventId, HealId, IncidentId, Trial};
 use serde::{Deserialize, Serialize};
 
 const LONGEST_NAME: usize = 200;
@@ -33,6 +33,15 @@ pub(crate) struct Stop {
 pub(crate) struct Decided {
     incident: IncidentId,
     heal: HealId,
+}
+
+/// What came of a capsule that was run again.
+#[derive(Serialize)]
+pub(crate) struct Replayed {
+    incident: IncidentId,
+    event: EventId,
+    reproduced: bool,
+    trial: Trial,
 }
 
 /// The switch as it is now.
@@ -75,6 +84,23 @@ pub(crate) async fn rollback<B: Backend>(
     let incident = backend.store().resolve_incident(&id).await?;
     let heal = backend.rollback(&incident, &by, &reason).await?;
     Ok(Json(Decided { incident, heal }))
+}
+
+/// `POST /incidents/{id}/replay`
+pub(crate) async fn replay<B: Backend>(
+    State(backend): State<B>,
+    Path(id): Path<String>,
+    body: Result<Json<Decision>, JsonRejection>,
+) -> Result<Json<Replayed>, Problem> {
+    let Decision { by, reason: _ } = checked(body)?;
+    let incident = backend.store().resolve_incident(&id).await?;
+    let (event, trial) = backend.replay(&incident, &by).await?;
+    Ok(Json(Replayed {
+        incident,
+        event,
+        reproduced: trial.passed(CheckName::Reproduces),
+        trial,
+    }))
 }
 
 /// `POST /stop`

@@ -1,10 +1,10 @@
 //! A real server on a free port, over a real store, and what stands behind it in these tests: commands that append to
 //! the log as the orchestrator does, without its steps.
 
-use crate::samples::{event, log};
+use crate::samples::{event, log, reproduced};
 use homeostasis_api::{Backend, CommandError, router};
 use homeostasis_domain::heal::{HealEvent, State};
-use homeostasis_domain::{HealId, IncidentId};
+use homeostasis_domain::{CheckStatus, EventId, HealId, IncidentId, Trial};
 use homeostasis_policy::audit::Chain;
 use homeostasis_rulepack::Pack;
 use homeostasis_store::Store;
@@ -87,6 +87,21 @@ impl Backend for Desk {
         let (by, reason) = (by.to_string(), reason.to_string());
         self.append(incident, HealEvent::RollbackAsked { by, reason })
             .await
+    }
+
+    async fn replay(
+        &self,
+        incident: &IncidentId,
+        _by: &str,
+    ) -> Result<(EventId, Trial), CommandError> {
+        let newest = self.store.events_of(incident, 1).await.unwrap();
+        match newest.into_iter().next() {
+            Some(event) => match reproduced(CheckStatus::Passed) {
+                HealEvent::Reproduced { trial } => Ok((event.id, trial)),
+                other => unreachable!("{other:?}"),
+            },
+            None => Err(CommandError::NotNow("nothing is kept".to_string())),
+        }
     }
 
     async fn stop(&self, stopped: bool, _by: &str) -> Result<(), CommandError> {
@@ -405,6 +420,22 @@ mod deciding {
     }
 
     #[tokio::test]
+    async fn a_capsule_is_run_again_and_what_came_of_it_is_told() {
+        let (server, incident) = Server::with_heal(healed()).await;
+        let response = server
+            .post(
+                &format!("incidents/{incident}/replay"),
+                &json!({"by": "bob"}),
+            )
+            .await;
+        assert_eq!(response.status(), 200);
+        let answer: serde_json::Value = response.json().await.unwrap();
+        assert_eq!(answer["reproduced"], true);
+        assert_eq!(answer["trial"]["checks"][0]["name"], "reproduces");
+        assert!(answer["event"].is_string());
+    }
+
+    #[tokio::test]
     async fn who_decides_must_be_named_and_be_a_person() {
         let (server, incident) = Server::with_heal(waiting_for_a_person()).await;
         let bodies = [
@@ -420,7 +451,7 @@ mod deciding {
             json!("alice"),
         ];
         for body in bodies {
-            for command in ["approve", "reject", "rollback"] {
+            for command in ["approve", "reject", "rollback", "replay"] {
                 let response = server
                     .post(&format!("incidents/{incident}/{command}"), &body)
                     .await;

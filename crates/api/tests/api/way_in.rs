@@ -5,7 +5,7 @@ use crate::server::{Server, TOKEN, problem};
 use reqwest::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-const ROUTES: [(&str, &str); 16] = [
+const ROUTES: [(&str, &str); 17] = [
     ("GET", "status"),
     ("GET", "incidents"),
     ("GET", "incidents/1"),
@@ -15,6 +15,7 @@ const ROUTES: [(&str, &str); 16] = [
     ("POST", "incidents/1/approve"),
     ("POST", "incidents/1/reject"),
     ("POST", "incidents/1/rollback"),
+    ("POST", "incidents/1/replay"),
     ("POST", "stop"),
     ("GET", "audit"),
     ("GET", "audit/verify"),

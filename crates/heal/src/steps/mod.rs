@@ -7,7 +7,7 @@ mod prove;
 mod roll_out;
 mod watch;
 
-pub(crate) use prove::{Measured, SuiteBaseline, worth_trials};
+pub(crate) use prove::{Measured, SuiteBaseline, reproduced_by_itself, worth_trials};
 pub(crate) use watch::Watch;
 
 use crate::handle::{Inner, RecordError, lock};

@@ -10,13 +10,13 @@ use homeostasis_domain::capsule::Witness;
 use homeostasis_domain::heal::{HealEvent, State};
 use homeostasis_domain::verdict::Verdict;
 use homeostasis_domain::{
-    CandidateId, Capsule, CheckName, Decision, Event, FaultCode, HealId, Outcome,
+    CandidateId, Capsule, CheckName, Decision, Event, FaultCode, HealId, Outcome, Trial,
 };
 use homeostasis_policy::guard::heals_counted;
 use homeostasis_policy::{Mode, PolicyInput};
 use homeostasis_protocol::Hello;
 use homeostasis_validate::{
-    Baseline, Context, JudgeInput, Program, Suite, SuiteResult, TrialLimits,
+    Baseline, Context, JudgeInput, Program, Suite, SuiteResult, TrialLimits, Way,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
@@ -63,10 +63,20 @@ pub(crate) async fn reproduce(
     })
 }
 
-/// What the unpatched program showed in the sandbox decides how databases in files are to answer there.
+/// The reproduction alone, remembered by nobody.
+pub(crate) async fn reproduced_by_itself(
+    inner: &Arc<Inner>,
+    own: &HealId,
+    event: Event,
+) -> Result<Trial, Failure> {
+    let (context, _snapshot) = context(inner, own, event).await?;
+    Ok(homeostasis_validate::baseline(&context).await.trial)
+}
+
+/// Has the context run the failure again in the way that showed it.
 pub(crate) async fn as_reproduced(inner: &Inner, heal: &HealId, context: &mut Context) {
     let measured = remembered(inner, heal, context).await;
-    context.recorded_files = measured.baseline.recording.recorded_files;
+    context.way = measured.baseline.recording.way;
 }
 
 pub(crate) async fn try_candidate(
@@ -290,7 +300,7 @@ pub(crate) async fn context(
         fingerprint_of: Arc::new(homeostasis_ingest::group::fingerprint),
         witnesses: witnesses(inner, &event),
         capsule: event.capsule,
-        recorded_files: false,
+        way: Way::default(),
         limits: config
             .tests_time
             .map_or_else(TrialLimits::default, TrialLimits::with_suite_of),

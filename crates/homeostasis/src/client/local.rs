@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use homeostasis_api::{Backend, CommandError};
-use homeostasis_domain::{HealId, IncidentId};
+use homeostasis_domain::{EventId, HealId, IncidentId, Trial};
 use homeostasis_heal::{Healer, Notice, Status};
 use homeostasis_rulepack::Pack;
 use homeostasis_store::{Program, Store};
@@ -65,6 +65,14 @@ impl Backend for Local {
             .map_err(command_error)
     }
 
+    async fn replay(
+        &self,
+        incident: &IncidentId,
+        by: &str,
+    ) -> Result<(EventId, Trial), CommandError> {
+        self.0.replay(incident, by).await.map_err(command_error)
+    }
+
     async fn stop(&self, stopped: bool, by: &str) -> Result<(), CommandError> {
         self.0.stop(stopped, by).await.map_err(command_error)
     }
@@ -77,7 +85,9 @@ impl Backend for Local {
 fn command_error(error: homeostasis_heal::CommandError) -> CommandError {
     match &error {
         homeostasis_heal::CommandError::NotNow { .. } => CommandError::NotNow(error.to_string()),
-        homeostasis_heal::CommandError::Store(_) => CommandError::Failed(error.to_string()),
+        homeostasis_heal::CommandError::Failed(_) | homeostasis_heal::CommandError::Store(_) => {
+            CommandError::Failed(error.to_string())
+        }
     }
 }
 
@@ -151,6 +161,10 @@ impl Backend for Offline {
     }
 
     async fn rollback(&self, _: &IncidentId, _: &str, _: &str) -> Result<HealId, CommandError> {
+        Err(self.nobody())
+    }
+
+    async fn replay(&self, _: &IncidentId, _: &str) -> Result<(EventId, Trial), CommandError> {
         Err(self.nobody())
     }
 

@@ -53,7 +53,7 @@ pub(crate) async fn stop(arguments: StopArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn current_user() -> String {
+pub(super) fn current_user() -> String {
     ["USER", "LOGNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))

@@ -149,3 +149,25 @@ fn in_observe_mode_a_failure_is_diagnosed_and_nothing_is_tried() {
     let found = kiosk.wait_for_outcome("abstained");
     assert_eq!(found["class"], "data.missing_key");
 }
+
+#[test]
+fn a_capsule_can_be_run_again_without_any_heal() {
+    let mut kiosk = Kiosk::new();
+    kiosk.start("observe");
+    assert_eq!(kiosk.order(SICK).unwrap().status, 500);
+    let id = kiosk.incident_id();
+    let told = kiosk.json(&["capsule", "replay", &id]);
+    assert_eq!(told["reproduced"], true, "{told}");
+    let repaired = kiosk
+        .source()
+        .replace("line[\"quantity\"]", "line.get(\"quantity\", 1)");
+    let repaired = repaired.replace("order[\"quantity\"]", "order.get(\"quantity\", 1)");
+    assert_ne!(repaired, kiosk.source());
+    std::fs::write(kiosk.path("kiosk.py"), repaired).unwrap();
+    let output = kiosk.cli(&["capsule", "replay", &id]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("does not fail in the same way"), "{said}");
+    let actions = kiosk.json(&["audit"]);
+    assert!(actions.to_string().contains("capsule.replay"), "{actions}");
+}

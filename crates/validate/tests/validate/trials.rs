@@ -400,6 +400,33 @@ async fn a_script_that_ends_by_an_exception_is_healed_by_its_command_line() {
 }
 
 #[tokio::test]
+async fn a_script_that_no_longer_comes_to_the_point_is_shown_and_healed_by_the_call() {
+    let script = "import os\n\ndef main(settings):\n    print(settings['b'])\n\nif __name__ == '__main__' and os.path.exists('todo'):\n    main({})\n";
+    let mut world = World::of(&[("app.py", script)]);
+    let baseline = world.baseline().await;
+    assert!(!baseline.trial.passed(CheckName::Reproduces));
+    let call = serde_json::json!({
+        "module": "__main__", "folder": ROOT, "function": "main", "wrappers": 0, "frame": 0, "serving": false,
+        "arguments": [["settings", {"t": "dict", "items": [], "len": 0}]], "keywords": {}, "answers": []
+    });
+    world.context.capsule.call = Some(serde_json::from_value(call).unwrap());
+    let baseline = world.baseline().await;
+    assert!(
+        baseline.trial.passed(CheckName::Reproduces),
+        "{}",
+        told(&baseline.trial)
+    );
+    assert!(baseline.recording.way.call);
+    let mut cure = world.candidate("settings['b']", "settings.get('b', 2)");
+    cure.safety = Safety::Safe;
+    let trial = world.trial(&cure).await;
+    assert!(trial.passed(CheckName::Heals), "{}", told(&trial));
+    let none = world.candidate("settings['b']", "settings['c']");
+    let trial = world.trial(&none).await;
+    assert_eq!(code(&trial, CheckName::Heals), "heals.still_fails");
+}
+
+#[tokio::test]
 async fn tests_are_known_one_by_one_with_pytest_and_with_unittest() {
     let world = orders();
     let result = suite_baseline(&world.context).await;

@@ -9,8 +9,8 @@ use homeostasis_domain::{
     Answer, Candidate, CandidateOrigin, Check, CheckName, FileEdit, Fingerprint, Safety, Trial,
 };
 use homeostasis_validate::{
-    Baseline, Context, JudgeInput, Program, Suite, TrialLimits, baseline, judge, suite_baseline,
-    try_candidate,
+    Baseline, Context, JudgeInput, Program, Suite, TrialLimits, Way, baseline, judge,
+    suite_baseline, try_candidate,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -148,7 +148,7 @@ impl World {
                 agent_path: agent.canonicalize().unwrap(),
             },
             tree: tree.path().to_path_buf(),
-            recorded_files: false,
+            way: Way::default(),
             fingerprint: fingerprint(&capsule),
             fingerprint_of: Arc::new(fingerprint),
             capsule,

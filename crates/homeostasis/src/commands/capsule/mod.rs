@@ -1,5 +1,6 @@
-//! `capsule show`: exactly what is kept of a failure.
+//! `capsule show`: exactly what is kept of a failure; `capsule replay`: whether it comes again.
 
+mod replay;
 mod values;
 
 use crate::cli::{CapsuleArgs, CapsuleCommand, IncidentArgs};
@@ -20,8 +21,10 @@ use values::written;
 const WIDEST: usize = 200;
 
 pub(crate) async fn run(arguments: CapsuleArgs) -> Result<ExitCode> {
-    let CapsuleCommand::Show(arguments) = arguments.command;
-    show(arguments).await
+    match arguments.command {
+        CapsuleCommand::Show(arguments) => show(arguments).await,
+        CapsuleCommand::Replay(arguments) => replay::replay(arguments).await,
+    }
 }
 
 async fn show(arguments: IncidentArgs) -> Result<ExitCode> {
