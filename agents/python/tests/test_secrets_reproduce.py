@@ -276,3 +276,61 @@ def test_different_secrets_get_different_masks_as_far_as_they_have_letters():
 )
 def test_a_mask_stands_for_whole_words_only(recorded, asked, sure):
     assert matching.texts(recorded, asked) == sure
+
+SHOP = '''
+import hmac, os, sqlite3
+from flask import Flask, abort, request
+
+app = Flask(__name__)
+NAMES = {}
+
+def database():
+    connection = sqlite3.connect(os.environ["SHOP_FILE"])
+    connection.row_factory = sqlite3.Row
+    return connection
+
+@app.get("/ok")
+def ok():
+    return "ok"
+
+@app.get("/orders")
+def orders():
+    token = request.headers["X-Auth-Token"]
+    user = database().execute("SELECT * FROM users WHERE api_token = ?", (token,)).fetchone()
+    if user is None or not hmac.compare_digest(user["api_token"], token):
+        abort(401)
+    return NAMES[user["name"]]
+
+@app.get("/other")
+def other():
+    token = request.headers["X-Auth-Token"]
+    user = database().execute("SELECT * FROM users WHERE name = 'bob'").fetchone()
+    if user["api_token"] == token:
+        abort(401)
+    return NAMES[user["name"]]
+
+@app.get("/reset/<token>")
+def reset(token):
+    user = database().execute("SELECT id, name FROM users WHERE reset_token = ?", (token,)).fetchone()
+    if user is None:
+        abort(404)
+    return NAMES[user["name"]]
+'''
+
+
+@pytest.mark.parametrize("path, message", [("/orders", "'ada'"), ("/other", "'bob'"), ("/reset/kLm3kLm3kLm3kLm3kLm3", "'ada'")])
+def test_a_token_is_found_in_a_row_that_is_gone(path, message, reproduce, tmp_path):
+    import sqlite3
+
+    file = tmp_path / "shop.db"
+    tokens = ["aB3dEf6hIj9lMn2p", "bC3eFg6iJk9mNo2q"]
+    connection = sqlite3.connect(file)
+    connection.execute("CREATE TABLE users (id INTEGER, name TEXT, api_token TEXT, reset_token TEXT)")
+    connection.executemany("INSERT INTO users VALUES (?, ?, ?, ?)", [(1, "ada", tokens[0], "kLm3" * 5), (2, "bob", tokens[1], "nOp4" * 5)])
+    connection.commit()
+    connection.close()
+    reproduction = reproduce(
+        SHOP, path, headers={"X-Auth-Token": tokens[0]}, gone=file.unlink, SHOP_FILE=str(file)
+    ).came_again()
+    assert reproduction.exchange["exceptions"][0]["message"] == message
+    assert not any(leaves(reproduction, secret) for secret in (*tokens, "kLm3" * 5, "nOp4" * 5))

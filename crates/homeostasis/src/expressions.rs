@@ -73,9 +73,13 @@ fn walk(hir: &Hir, within: Within, endless: &mut usize) -> Result<(), Refusal> {
     match hir.kind() {
         HirKind::Repetition(repetition) => walk_repetition(repetition, within, endless),
         HirKind::Capture(capture) => walk(&capture.sub, within, endless),
-        HirKind::Concat(parts) => parts.iter().try_for_each(|part| walk(part, within, endless)),
+        HirKind::Concat(parts) => parts
+            .iter()
+            .try_for_each(|part| walk(part, within, endless)),
         HirKind::Alternation(_) if matches!(within, Within::Endless) => Err(Refusal::Choice),
-        HirKind::Alternation(parts) => parts.iter().try_for_each(|part| walk(part, within, endless)),
+        HirKind::Alternation(parts) => parts
+            .iter()
+            .try_for_each(|part| walk(part, within, endless)),
         HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => Ok(()),
     }
 }
@@ -140,7 +144,13 @@ mod tests {
 
     #[test]
     fn what_could_take_for_ever_is_refused() {
-        for nested in ["(a+)+b", "(?:a*b?)*c", "(\\d+,){2,9}x", "(?:a?){20}b", "((ab?)+)c"] {
+        for nested in [
+            "(a+)+b",
+            "(?:a*b?)*c",
+            "(\\d+,){2,9}x",
+            "(?:a?){20}b",
+            "((ab?)+)c",
+        ] {
             assert_eq!(check(nested), Err(Refusal::Nested), "{nested}");
         }
         assert_eq!(check("(?:ab|a|b)+c"), Err(Refusal::Choice));

@@ -121,12 +121,21 @@ mod tests {
 
     #[test]
     fn an_expression_that_agents_could_not_use_is_refused_with_its_line_and_a_remedy() {
-        let text = "service = 'shop'\n[agent]\nredact_patterns = [\n  'ACME-\\d{6}',\n  '(a+)+b',\n]\n";
+        let text =
+            "service = 'shop'\n[agent]\nredact_patterns = [\n  'ACME-\\d{6}',\n  '(a+)+b',\n]\n";
         let error = read_text(text).unwrap_err();
         let stop = error.downcast_ref::<Stop>().unwrap();
         assert_eq!(stop.code, exit::USAGE);
-        assert!(stop.message.contains("homeostasis.toml is not right: line 5:"), "{stop}");
-        assert!(stop.message.contains("\"(a+)+b\" of redact_patterns repeats what"), "{stop}");
+        assert!(
+            stop.message
+                .contains("homeostasis.toml is not right: line 5:"),
+            "{stop}"
+        );
+        assert!(
+            stop.message
+                .contains("\"(a+)+b\" of redact_patterns repeats what"),
+            "{stop}"
+        );
         assert!(stop.remedy.contains("docs/configuration.md"));
     }
 }
