@@ -7,6 +7,7 @@ about SQL in `redact_sql`, answers of dependencies in `redact_answers`.
 import base64
 import binascii
 import re
+from binascii import a2b_base64
 from json.encoder import encode_basestring, encode_basestring_ascii
 from urllib.parse import quote, quote_plus
 
@@ -49,6 +50,7 @@ class Pass:
         self.asks = False
         self._masks = {}
         self._taken = {}
+        self._variants = {}
         self._clean = set()
         self._raw = []
         self._forms = None
@@ -103,7 +105,8 @@ class Pass:
     def _another(self, hidden, text):
         """Capital letters tell masks of the same shape apart: their places count in binary."""
         places = [place for place, one in enumerate(hidden) if one == "x"][:12]
-        for number in range(1, 1 << len(places)):
+        for number in range(self._variants.get(hidden, 1), 1 << len(places)):
+            self._variants[hidden] = number + 1
             letters = list(hidden)
             for bit, place in enumerate(places):
                 if number >> bit & 1:
@@ -229,7 +232,10 @@ class Pass:
         return scheme + space + self.hidden(rest) if rest and scheme.lower() in _schemes else None
 
     def hide_known(self, text):
-        for form, hidden, pattern in self.forms():
+        forms = self.forms()
+        if not forms or len(text) < len(forms[-1][0]):
+            return text
+        for form, hidden, pattern in forms:
             if form in text:
                 text = pattern.sub(hidden, text) if pattern is not None else text.replace(form, hidden)
         return text
@@ -437,13 +443,15 @@ def _note_variables(request, variables, work):
     held = [value for _, value in request["headers"]]
     held += (request["path"], request["query"])
     if request["body"]["data"]:
-        held.append(base64.b64decode(request["body"]["data"]).decode("latin-1"))
+        held.append(a2b_base64(request["body"]["data"]).decode("latin-1"))
     for name, value in request["headers"]:
         if name in ("authorization", "proxy-authorization") and value[:6].lower() == "basic ":
             held.append(_basic(value[6:].strip()) or "")
     text = "\n".join(held)
     for name, secret in variables:
-        if name is not None and (secret in text or (_simple.fullmatch(secret) is None and any(write(secret) in text for write in _writings))):
+        if secret in text or (_simple.fullmatch(secret) is None and any(write(secret) in text for write in _writings)):
+            if name is None:
+                continue
             hidden = work.masked(secret)
             request["credentials"].append({"kind": "environment", "name": name, "value": {"t": "str", "v": hidden, "len": len(hidden)}})
 
@@ -464,7 +472,7 @@ def _message(message, place, work):
                 work.note("%s.headers.%s" % (place, name))
     body = message["body"]
     if body["data"]:
-        raw = base64.b64decode(body["data"])
+        raw = a2b_base64(body["data"])
         hidden = redact_bodies.body(raw, headers, place + ".body", work)
         if hidden != raw:
             body["data"] = base64.b64encode(hidden).decode("ascii")
@@ -677,7 +685,7 @@ def _text_of(value):
     if value["t"] == "str":
         return value["v"]
     if value["t"] == "bytes":
-        return base64.b64decode(value["v"]).decode("latin-1")
+        return a2b_base64(value["v"]).decode("latin-1")
     return None
 
 
@@ -695,7 +703,7 @@ def _learn_value(value, work, is_session=False):
     if kind in ("str", "int"):
         work.learn(value["v"])
     elif kind == "bytes":
-        work.learn(base64.b64decode(value["v"]).decode("latin-1"))
+        work.learn(a2b_base64(value["v"]).decode("latin-1"))
     elif kind == "other":
         work.learn(value["text"])
     elif kind == "dict":
@@ -736,7 +744,7 @@ def _masked_value(value, work):
 
 
 def _bytes_value(value, place, work, hide):
-    raw = base64.b64decode(value["v"])
+    raw = a2b_base64(value["v"])
     inside = redact_bodies.unpacked(raw)
     text = (raw if inside is None else inside).decode("latin-1")
     hidden = hide(text, work)
@@ -797,7 +805,7 @@ def _hide_everywhere(thing, work):
 
 
 def _hidden_bytes(data, work):
-    raw = base64.b64decode(data)
+    raw = a2b_base64(data)
     inside = redact_bodies.unpacked(raw)
     text = (raw if inside is None else inside).decode("latin-1")
     hidden = work.hide_known(text)

@@ -65,13 +65,12 @@ def in_text():
 
 def is_secret(name):
     """Does what goes by this name have to be hidden?"""
-    if _compiled_for is not settings.redact_names:
-        _patterns()
-    known = _known.get(name)
-    if known is None:
-        if len(_known) > 5000:
-            _known.clear()
-        known = _known[name] = _decide(name)
+    if _compiled_for is settings.redact_names and name in _known:
+        return _known[name]
+    _patterns()
+    if len(_known) > 5000:
+        _known.clear()
+    known = _known[name] = _decide(name)
     return known
 
 
