@@ -5,6 +5,7 @@ own key signs it again there. No key leaves the program, and nothing is decoded 
 """
 
 import json
+import os
 import sys
 import weakref
 from base64 import b64decode, b64encode, urlsafe_b64decode
@@ -160,12 +161,59 @@ def remade(request):
     _claims.clear()
     headers = [list(pair) for pair in request["headers"]]
     for credential in request.get("credentials") or ():
+        if credential.get("kind") == "environment":
+            continue
         try:
             _remake(credential["kind"], credential["name"], made(credential["value"]), headers)
         except Exception as error:
             # The program may no longer have a key. What is played then is the redacted credential, which is refused.
             sys.stderr.write("homeostasis: the credential %s cannot be made anew: %r\n" % (credential.get("name"), error))
     return headers
+
+
+def with_variables(request):
+    """A recorded request with the values of variables put back where they stood: `environment` says the name of one, and how its value was masked."""
+    known = []
+    for credential in request.get("credentials") or ():
+        if credential.get("kind") == "environment":
+            value = os.environ.get(credential["name"], "").strip()
+            hidden = credential["value"].get("v")
+            # Another value than in production may have another length.
+            if value and hidden:
+                known.append((hidden, value))
+    if not known:
+        return request
+    request = dict(request, headers=[list(pair) for pair in request["headers"]], body=dict(request["body"]))
+    for pair in request["headers"]:
+        pair[1] = _with_values(pair[1], known)
+        if pair[0] in ("authorization", "proxy-authorization") and pair[1][:6].lower() == "basic ":
+            pair[1] = pair[1][:6] + _with_basic(pair[1][6:], known)
+    for part in ("path", "query"):
+        request[part] = _with_values(request[part], known)
+    body = b64decode(request["body"]["data"])
+    if body:
+        body = _with_values(body.decode("utf-8", "surrogateescape"), known).encode("utf-8", "surrogateescape")
+        request["body"].update(data=b64encode(body).decode("ascii"), len=len(body))
+    return request
+
+
+def _with_values(text, known):
+    from .redact import writings
+
+    for hidden, value in known:
+        for form, plain in writings(hidden, value):
+            if form in text:
+                text = text.replace(form, plain)
+    return text
+
+
+def _with_basic(text, known):
+    try:
+        plain = b64decode(text).decode("utf-8")
+    except ValueError:
+        return text
+    name, colon, password = plain.partition(":")
+    return b64encode((name + colon + _with_values(password, known)).encode("utf-8")).decode("ascii")
 
 
 def _remake(kind, name, said, headers):

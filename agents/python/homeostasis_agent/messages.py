@@ -22,7 +22,7 @@ _distributions = {"rest_framework": "djangorestframework"}
 
 
 def hello(resumed):
-    from . import commands
+    from . import commands, redact
 
     return {
         "type": "hello",
@@ -31,7 +31,7 @@ def hello(resumed):
         "pid": os.getpid(),
         "parent_pid": os.getppid(),
         "started": _started,
-        "argv": argv(),
+        "argv": redact.command_line(argv()),
         "executable": _executable(),
         "cwd": _folder(),
         "runtime": runtime(),

@@ -320,11 +320,12 @@ def _described(errors):
     """The chain of the first exception: later ones are mostly its consequences."""
     if not errors:
         return []
-    from . import capture, sources
+    from . import capture, redact, sources
 
     chain = capture.exceptions(errors[0], [])
     sources.complete(chain)
-    return chain
+    # The sandbox has the variables and files of the program, with the secrets in them.
+    return redact.exceptions(chain)
 
 
 def _body(data):

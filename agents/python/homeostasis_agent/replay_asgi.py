@@ -77,6 +77,7 @@ async def play_within(application, requests, done):
 
 async def _exchange(application, request, state, done):
     arrive(request)
+    request = credentials.with_variables(request)
     scope = scope_of(request, state)
     body = b64decode(request["body"]["data"])
     answer = {"status": None, "headers": []}

@@ -32,6 +32,7 @@ def play(application, requests, done):
 
 def _exchange(application, request, done):
     arrive(request)
+    request = credentials.with_variables(request)
     environ = environ_of(request)
     answer = {"status": None, "headers": []}
     written = []

@@ -16,6 +16,8 @@ exclude_modules = ()
 exclude_error_types = ()
 exclude_paths = ()
 redact_names = ()
+# Compiled.
+redact_patterns = ()
 
 # Is an exception that the program caught and logged a failure?
 logged = True
@@ -48,7 +50,7 @@ def apply_in_code(options):
 
 
 def _combine():
-    global root, sample_rate, exclude_modules, exclude_error_types, exclude_paths, redact_names, logged, before_send
+    global root, sample_rate, exclude_modules, exclude_error_types, exclude_paths, redact_names, redact_patterns, logged, before_send
     for source in (_told, _in_code):
         if isinstance(source.get("root"), str) and source["root"]:
             root = source["root"]
@@ -60,6 +62,7 @@ def _combine():
     exclude_error_types = _texts("exclude_error_types")
     exclude_paths = _texts("exclude_paths")
     redact_names = _texts("redact_names")
+    redact_patterns = _patterns(_texts("redact_patterns"))
     logged = _in_code.get("capture_logged", True)
     before_send = _in_code.get("before_send")
 
@@ -70,6 +73,21 @@ def _texts(name):
         value = source.get(name)
         if isinstance(value, list):
             found.extend(text for text in value if isinstance(text, str) and text and text not in found)
+    return tuple(found)
+
+
+def _patterns(texts):
+    """The server refuses what is no expression before it gets here; what another version of Python cannot read is told, not guessed."""
+    if not texts:
+        return ()
+    import re
+
+    found = []
+    for text in texts:
+        try:
+            found.append(re.compile(text))
+        except re.error as error:
+            sys.stderr.write("homeostasis: the expression %r of redact_patterns cannot be used: %s\n" % (text, error))
     return tuple(found)
 
 

@@ -3,6 +3,8 @@
 from collections import deque
 from time import time
 
+from . import redact_paths
+
 MAX_ROUTES = 500
 MAX_CACHED_PATHS = 4000
 MAX_SEGMENT = 32
@@ -43,6 +45,9 @@ def route_of(method, path):
     parts = [
         "*" if len(part) > MAX_SEGMENT or not _digits.isdisjoint(part) else part for part in path.split("/")
     ]
+    if len(path) > redact_paths.SHORTEST:
+        for token in redact_paths.tokens("/".join(parts)):
+            parts[parts.index(token)] = "*"
     return method + " " + "/".join(parts)
 
 

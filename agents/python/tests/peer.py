@@ -18,6 +18,7 @@ class Peer:
         self.config = config or {}
         self.behaviour = behaviour
         self.messages = []
+        self.wire = []
         self.connections = []
         self._changed = threading.Condition()
         self._closed = False
@@ -77,6 +78,7 @@ class Peer:
                     time.sleep(0.05)
                 return
             for line in connection.makefile("rb"):
+                self.wire.append(line)
                 message = json.loads(line)
                 message["_connection"] = connection
                 with self._changed:

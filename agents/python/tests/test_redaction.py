@@ -165,6 +165,26 @@ def test_the_users_own_names_are_hidden(monkeypatch):
     assert SECRET not in text and "ABCDEFGH9" not in text and "QWERTZUI8" not in text and "DE1234567890" not in text
 
 
+def test_the_users_own_patterns_are_hidden_in_any_text(monkeypatch):
+    import re
+
+    monkeypatch.setattr(settings, "redact_patterns", (re.compile(r"ACME-\d{6}"), re.compile("(?i)secret-[a-z]+")))
+    made = redacted(
+        locals_={"a": "ACME-123456", "b": {"c": [b"x SECRET-abc y"]}, "long": "y" * 995 + " ACME-654321 " + "z" * 2000},
+        message="no ACME-111222", query="q=ACME-333444", headers=[("x-note", "ACME-555666")], body=b'{"note": "ACME-777888", "id": 4}', argv=["ACME-999000"],
+    )
+    text = json.dumps(made) + body_of(made).decode() + base64.b64decode(made["exceptions"][0]["frames"][0]["locals"]["b"]["items"][0][1]["items"][0]["v"]).decode()
+    assert re.search(r"ACME-[1-9]|SECRET-abc", text) is None and '"id": 4' in text
+
+
+def test_an_expression_that_cannot_be_used_is_told_and_the_others_are_used(monkeypatch, capsys):
+    for name in ("root", "redact_patterns"):
+        monkeypatch.setattr(settings, name, getattr(settings, name))
+    settings.apply({"redact_patterns": ["(", "ACME"]})
+    assert [pattern.pattern for pattern in settings.redact_patterns] == ["ACME"]
+    assert "redact_patterns" in capsys.readouterr().err
+
+
 def test_witnesses_are_redacted_with_the_rest():
     made = capsule(locals_={"password": SECRET})
     part = capsule(headers=[("set-cookie", "sid=abcdefgh77; Path=/")], body=SECRET.encode())["request"]
@@ -175,7 +195,14 @@ def test_witnesses_are_redacted_with_the_rest():
 
 
 @pytest.mark.parametrize(
-    "text", ["token" * 20_000, "://a" * 20_000, "eyJ-" * 20_000, 'token="' * 20_000, '{"a":' * 20_000, "password" + "-" * 80_000]
+    "text",
+    [
+        "-----BEGIN PRIVATE KEY-----" * 3000, "sk-_" * 20_000, "<password>" * 8000, "<a name='password'" * 4000, "4111 1111 " * 8000, "DE89 3704 " * 8000,
+        "Key (" * 10_000 + ")=(", "[parameters: (" * 5000, "insert into a (password) values ('" * 2000, "'" * 80_000 + "values", '["a",' * 20_000,
+        "%41=" * 20_000, "https://a:" * 8000, "Failing row contains (" * 4000, "cookie: a=" * 8000, "token=[" * 10_000, "token=['a'," * 8000,
+        "token" * 20_000, "://a" * 20_000, "eyJ-" * 20_000, 'token="' * 20_000, '{"a":' * 20_000, "password" + "-" * 80_000,
+    ],
+    ids=lambda text: text[:30],
 )
 def test_text_made_to_be_slow_is_not(text):
     import time

@@ -232,13 +232,14 @@ def test_every_message_of_the_server_is_taken(tmp_path, waiting):
 def test_the_settings_of_a_welcome_are_taken_over(monkeypatch):
     from homeostasis_agent import settings
 
-    for name in ("root", "sample_rate", "exclude_modules", "exclude_error_types", "exclude_paths", "redact_names"):
+    for name in ("root", "sample_rate", "exclude_modules", "exclude_error_types", "exclude_paths", "redact_names", "redact_patterns"):
         monkeypatch.setattr(settings, name, getattr(settings, name))
     monkeypatch.setattr(settings, "_in_app", {})
     settings.apply(vector("welcome")["config"])
     assert (settings.root, settings.sample_rate) == ("/srv/shop", 0.5)
     assert settings.exclude_modules == ("shop.legacy",) and settings.exclude_paths == ("/health",)
     assert settings.exclude_error_types == ("shop.errors.Expected",) and settings.redact_names == ("iban",)
+    assert [pattern.pattern for pattern in settings.redact_patterns] == ["ACME-\\d{6}"]
 
 
 OLD = b"def price(sku):\n    return {'apple': 3}[sku]\n"

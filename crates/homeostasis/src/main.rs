@@ -4,6 +4,7 @@ mod cli;
 mod client;
 mod commands;
 mod exit;
+mod expressions;
 mod folder;
 mod key;
 mod printing;

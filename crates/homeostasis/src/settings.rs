@@ -1,6 +1,7 @@
 //! `homeostasis.toml`: optional, read from the program's root folder; unknown keys are errors.
 
 use crate::exit::{self, Stop};
+use crate::expressions;
 use anyhow::Result;
 use homeostasis_policy::PolicyConfig;
 use homeostasis_protocol::AgentConfig;
@@ -8,6 +9,7 @@ use homeostasis_store::Retention;
 use serde::Deserialize;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use toml::Spanned;
 
 /// All settings; every one has a default.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -82,13 +84,86 @@ pub(crate) fn read(root: &Path) -> Result<Settings> {
             .into());
         }
     };
-    toml::from_str(&text).map_err(|error| {
+    let settings = toml::from_str(&text).map_err(|error| {
         let message = format!("{} is not right: {error}", path.display());
         Stop::new(
             exit::USAGE,
             message,
             "docs/configuration.md lists all settings",
         )
-        .into()
-    })
+    })?;
+    check_expressions(&path, &text)?;
+    Ok(settings)
+}
+
+/// The expressions of a file once more, with their places in it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Placed {
+    agent: PlacedAgent,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PlacedAgent {
+    redact_patterns: Vec<Spanned<String>>,
+}
+
+/// Refuses what agents could not use, rather than to have them leave a secret where it is.
+fn check_expressions(path: &Path, text: &str) -> Result<(), Stop> {
+    let placed: Placed = toml::from_str(text).unwrap_or_default();
+    for expression in &placed.agent.redact_patterns {
+        if let Err(refusal) = expressions::check(expression.get_ref()) {
+            let before = text.get(..expression.span().start).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            let message = format!(
+                "{} is not right: line {line}: the expression {:?} of redact_patterns {refusal}",
+                path.display(),
+                expression.get_ref()
+            );
+            return Err(Stop::new(
+                exit::USAGE,
+                message,
+                "docs/configuration.md says which expressions can be used",
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Settings> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("homeostasis.toml"), text).unwrap();
+        read(folder.path())
+    }
+
+    #[test]
+    fn expressions_of_secrets_go_to_the_agents() {
+        let settings = read_text("[agent]\nredact_patterns = ['ACME-\\d{6}']\n").unwrap();
+        assert_eq!(settings.agent.redact_patterns, ["ACME-\\d{6}"]);
+    }
+
+    #[test]
+    fn an_expression_that_agents_could_not_use_is_refused_with_its_line_and_a_remedy() {
+        let text =
+            "service = 'shop'\n[agent]\nredact_patterns = [\n  'ACME-\\d{6}',\n  '(a+)+b',\n]\n";
+        let error = read_text(text).unwrap_err();
+        let stop = error.downcast_ref::<Stop>().unwrap();
+        assert_eq!(stop.code, exit::USAGE);
+        assert!(
+            stop.message
+                .contains("homeostasis.toml is not right: line 5:"),
+            "{stop}"
+        );
+        assert!(
+            stop.message
+                .contains("\"(a+)+b\" of redact_patterns repeats what"),
+            "{stop}"
+        );
+        assert!(stop.remedy.contains("docs/configuration.md"));
+    }
 }

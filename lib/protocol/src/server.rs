@@ -57,6 +57,9 @@ pub struct AgentConfig {
     /// Further names that are secret.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redact_names: Vec<String>,
+    /// Regular expressions of what is secret in any text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redact_patterns: Vec<String>,
 }
 
 /// One swap: all its files or none.

@@ -2,7 +2,7 @@
 
 import re
 
-from ..redact import mask
+from ..redact_shapes import mask, masked
 
 # How sure it is that two questions are the same. Answers are given for the surest first.
 NOT = 0
@@ -15,11 +15,13 @@ SAME = 3
 # Clocks are set back in a replay, but go on from there.
 SECONDS_APART = 300
 
-_times = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
-
-
-# The shortest secret that is hidden wherever it turns up; shorter ones are hidden only where their name says what they are.
+_piece = re.compile(r"[^\W_]+")
+_masks = re.compile(r"[xX0]+")
+# As in `redact`: so long is a secret that is hidden wherever it turns up;
+# shorter ones are hidden only where their name says what they are.
 LEAST_HIDDEN = 8
+
+_times = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
 
 
 def texts(recorded, asked, least=1):
@@ -36,21 +38,26 @@ def texts(recorded, asked, least=1):
 
 
 def _is_masked(recorded, asked, least):
-    masked = mask(asked)
-    if len(masked) != len(recorded):
-        return False
-    run, differs = 0, False
-    for one, plain, hidden in zip(recorded, asked, masked):
-        if one == hidden:
-            run += 1
-            differs = differs or one != plain
-        elif one == plain:
-            if differs and run < least:
-                return False
-            run, differs = 0, False
-        else:
+    if recorded == masked(asked) and len(recorded) >= least:
+        return True
+    pieces = [(found.group(), asked[found.start() : found.end()]) for found in _piece.finditer(recorded)]
+    return _piece.sub("", recorded) == _piece.sub("", asked) and all(
+        one == plain or _is_masked_piece(one, plain, least) for one, plain in pieces
+    )
+
+
+def _is_masked_piece(recorded, asked, least):
+    """A whole word, or a long part of one, is a mask: a number with a zero in it is none."""
+    hidden = mask(asked)
+    begin = 0
+    for found in _masks.finditer(recorded):
+        if len(found.group()) < (least if found.group() == recorded else LEAST_HIDDEN):
+            continue
+        # Capital letters tell masks of the same shape apart.
+        if recorded[begin : found.start()] != asked[begin : found.start()] or found.group().lower() != hidden[found.start() : found.end()]:
             return False
-    return not differs or run >= least
+        begin = found.end()
+    return recorded[begin:] == asked[begin:]
 
 
 def values(recorded, asked, least=1):
