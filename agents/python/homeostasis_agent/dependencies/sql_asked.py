@@ -12,16 +12,21 @@ MAX_MANY = 1000
 MAX_LASTING = 1000
 
 _noted = set()
+# What may be within parameters and become another.
+_changing = (list, dict, bytearray)
 
 
 def kept(parameters):
     """The parameters as they are now: the program may change its list or dictionary later."""
     class_ = type(parameters)
-    if class_ is list:
-        return parameters[:]
     if class_ is dict:
-        return parameters.copy()
-    return parameters
+        return {name: value if type(value) not in _changing else value.copy() for name, value in parameters.items()}
+    if class_ is not tuple and class_ is not list:
+        return parameters
+    for value in parameters:
+        if type(value) in _changing:
+            return class_([value if type(value) not in _changing else value.copy() for value in parameters])
+    return parameters if class_ is tuple else parameters[:]
 
 
 def many(sequence):

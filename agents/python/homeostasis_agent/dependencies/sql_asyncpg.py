@@ -122,7 +122,7 @@ def record(module):
         try:
             found = await bind_execute(self, state, args, portal_name, limit, return_extra, timeout)
         except Exception as error:
-            _note(_server_of(self), state.query, args, failure(error))
+            _note(_server_of(self), state.query, kept(args), failure(error))
             raise
         try:
             records, status, complete = found if return_extra else (found, None, None)
@@ -158,7 +158,7 @@ def record(module):
         try:
             found = await bind(self, state, args, portal_name, timeout)
         except Exception as error:
-            _note(_server_of(self), state.query, args, failure(error))
+            _note(_server_of(self), state.query, kept(args), failure(error))
             raise
         _open(self, portal_name, _note(_server_of(self), state.query, kept(args), Result(state, [], None, False)))
         return found
