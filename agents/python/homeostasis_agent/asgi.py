@@ -58,6 +58,8 @@ def recording(original, hears_lifespan=False):
             occasion.counted = True
             if exchange is not None:
                 exchange.keep(occasion)
+            # Connections that were opened on the way live longer, and with them the context they were opened in.
+            occasion.answers = None
         if channel.asleep:
             channel.wake()
         return result
