@@ -42,10 +42,15 @@ SAMPLED_ROWS = 8
 
 # Cells of these classes do not change.
 _steady = frozenset([type(None), bool, int, float, str, bytes, Decimal, datetime, date, time, timedelta, UUID, memoryview])
+# Types of columns that such cells are in, by their numbers.
+_steady_types = frozenset(
+    [16, 17, 18, 19, 20, 21, 23, 25, 26, 700, 701, 1042, 1043, 1082, 1083, 1114, 1184, 1186, 1266, 1700, 2950]
+)
 
 # Cells that are kept under another name, for a protocol value does not say all of them.
 Memory = namedtuple("Memory", "data")
 Zoned = namedtuple("Zoned", "text zone fold")
+Interval = namedtuple("Interval", "class_ lower upper bounds")
 
 
 def server_of(parameters):
@@ -60,9 +65,10 @@ class Result:
     `kept` are sequences of cells; `description` has a name and a type code in the first two places of each column.
     """
 
-    __slots__ = ("description", "kept", "count", "status", "complete")
+    __slots__ = ("description", "kept", "count", "status", "complete", "then", "steady")
 
     id = None
+    then = None
 
     def __init__(self, description, count, status):
         self.description = description
@@ -70,6 +76,9 @@ class Result:
         self.count = count
         self.status = status
         self.complete = description is None
+        # The exception that came in place of further rows.
+        self.then = None
+        self.steady = False
 
     @property
     def columns(self):
@@ -82,18 +91,41 @@ class Result:
         return [tuple(map(_lasting_form, row)) for row in self.kept]
 
     def keep(self, answer, rows):
-        """Add rows, which are sequences of cells; False when there are too many."""
+        """Add rows, which are tuples of cells; False when there are too many."""
         kept = self.kept
         if len(kept) + len(rows) > sql.MAX_ROWS:
             answer.result = TOO_LARGE
             return False
         if not answer.has_room(_size(rows)):
             return False
-        if _steady.issuperset(map(type, chain.from_iterable(rows))):
+        # Mostly the types of the columns tell; otherwise each cell is looked at.
+        if self._is_steady(rows[0]) or _steady.issuperset(map(type, chain.from_iterable(rows))):
             kept.extend(rows)
         else:
             kept.extend([tuple(map(_copied, row)) for row in rows])
         return True
+
+    def keep_one(self, answer, row):
+        """The same for rows that come one by one, of which only some are measured."""
+        kept = self.kept
+        place = len(kept) & 15
+        if place > 1 and self.steady:
+            kept.append(row)
+            return True
+        if len(kept) >= sql.MAX_ROWS:
+            answer.result = TOO_LARGE
+            return False
+        # The second of sixteen stands for those that follow.
+        if place < 2 and not answer.has_room(sum(map(getsizeof, row)) * (15 if place else 1)):
+            return False
+        if place == 1:
+            self.steady = self._is_steady(row)
+        kept.append(row if _steady.issuperset(map(type, row)) else tuple(map(_copied, row)))
+        return True
+
+    def _is_steady(self, row):
+        """Do the columns hold only cells that do not change? One row is looked at, for the program may make cells as it likes."""
+        return _steady_types.issuperset([column[1] for column in self.description]) and _steady.issuperset(map(type, row))
 
 
 class Unseen:
@@ -140,6 +172,8 @@ def _lasting_form(cell):
         zone = getattr(cell.tzinfo, "key", None)
         if type(cell.tzinfo).__module__ == "zoneinfo" and type(zone) is str:
             return Zoned(cell.replace(tzinfo=None).isoformat(), zone, cell.fold)
+    if class_.__module__ in ("psycopg2._range", "psycopg.types.range"):
+        return Interval(class_, _lasting_form(cell._lower), _lasting_form(cell._upper), cell._bounds)
     return cell
 
 
@@ -150,6 +184,11 @@ def given_form(cell):
         return [given_form(item) for item in cell]
     if class_ is Memory:
         return memoryview(cell.data)
+    if class_ is Interval:
+        interval = cell.class_(empty=True)
+        interval._lower, interval._upper = given_form(cell.lower), given_form(cell.upper)
+        interval._bounds = cell.bounds
+        return interval
     if class_ is Zoned:
         from zoneinfo import ZoneInfo
 
@@ -276,8 +315,27 @@ def place_of(cell):
 NOWHERE = -1
 
 
+class Failure:
+    """In place of a cell: fetching it failed."""
+
+    def __init__(self, error):
+        self.error = error
+
+
+def place_of_rest(answer):
+    """The place that cells of rows have which were not recorded."""
+    if not answer.get("then"):
+        return NOWHERE
+    _cells.append(Failure({"error": answer["then"]}))
+    return len(_cells) - 1
+
+
 def cell_at(place):
+    """The cell at this place; raises what fetching it raised, and Unanswered where nobody fetched it."""
     place = int(place)
     if place == NOWHERE:
         raise replaying.in_vain("a row that was not fetched when its answer was recorded")
-    return _cells[place]
+    cell = _cells[place]
+    if type(cell) is Failure:
+        raise made_error(cell.error)
+    return cell

@@ -358,6 +358,9 @@ class Session:
         if type(cursor) is not Portal:
             raise Refusal(_refused("34000", "cursor does not exist: %s" % statement))
         rows = self._rows(cursor)
+        then = cursor.answer.get("then")
+        if then and then.get("diagnosis") and cursor.at >= len(rows):
+            raise Refusal(_fields(then["diagnosis"]))
         move, absolute, asked = found.group(1).upper() == "MOVE", found.group(2), found.group(3).upper()
         end = len(rows) if asked == "ALL" else max(0, int(asked) + (0 if absolute else cursor.at))
         if not cursor.answer.get("complete"):
@@ -401,17 +404,18 @@ class Session:
             rows = self._rows(portal)
             if not answer.get("complete") and not status.startswith("FETCH"):
                 rows = rows + [None] * (min(answer["count"], MAX_ANNOUNCED) - len(rows))
+            rest = postgres.place_of_rest(answer)
             for row in rows:
-                self._send_row(row, len(answer["columns"]))
+                self._send_row(row, len(answer["columns"]), rest)
         setting = _set.match(statement)
         if setting is not None:
             self._report(setting.group(1), setting.group(2).strip("'\""))
         self._change_status(status, statement)
         self._send(b"C", _texts(status))
 
-    def _send_row(self, row, width):
+    def _send_row(self, row, width, rest):
         body = struct.pack("!h", width)
-        for cell in row if row is not None else (postgres.NOWHERE,) * width:
+        for cell in row if row is not None else (rest,) * width:
             if cell is None:
                 body += struct.pack("!i", -1)
                 continue

@@ -124,7 +124,7 @@ def described_answer(question, result):
         "count": result.count,
         "id": None if result.id is None else calls.faithful(result.id, budget),
         "status": result.status,
-        "then": None if result.then is None else errors.described(result.then),
+        "then": None if result.then is None else _refusal(question[0], result.then),
     }
 
 

@@ -11,12 +11,6 @@ from .recording import TOO_LARGE
 
 DRIVER = "psycopg"
 
-# Sizes are estimated from every so many rows.
-MEASURED = 16
-# Types whose cells do not change, as the library loads them.
-_steady_types = frozenset(
-    [16, 17, 18, 19, 20, 21, 23, 25, 26, 700, 701, 1042, 1043, 1082, 1083, 1114, 1184, 1186, 1266, 1700, 2950]
-)
 # Arguments of `connect` that are not about whom to connect to.
 _own_arguments = ("autocommit", "prepare_threshold", "context", "row_factory", "cursor_factory")
 
@@ -152,42 +146,33 @@ def _begin_result(cursor, number):
     if columns:
         # A cursor on the server is described before anything is fetched.
         kept.complete = result.status == 2 and not cursor._rowcount
-        cursor._make_row = _keeping(answer, kept, cursor._make_row, _steady_types.issuperset([code for _, code in columns]))
+        cursor._make_row = _keeping(answer, kept, cursor._make_row)
 
 
-def _keeping(answer, result, make, steady):
+def _keeping(answer, result, make):
     """The row maker, keeping the cells that it is given."""
     kept = result.kept
     announced = result.count
-    count = 0
+    keep_one = result.keep_one
+    going = True
 
     def make_row(values):
-        nonlocal count
-        if count >= 0:
+        nonlocal going
+        if going:
             try:
-                if not count % MEASURED or not steady:
-                    count = _keep_measured(answer, result, values, count)
-                else:
+                if result.steady and len(kept) & 15 > 1:
                     kept.append(values)
-                    count += 1
-                if count == announced:
+                else:
+                    going = answer.result is result and keep_one(answer, tuple(values))
+                if len(kept) == announced:
                     result.complete = True
             except Exception:
-                count = -1
+                going = False
                 answer.result = postgres.UNSEEN
                 guard.failed(DRIVER)
         return make(values)
 
     return make_row
-
-
-def _keep_measured(answer, result, values, count):
-    """Keep one row, and what it says of the size of those that follow; -1 when there is no more room."""
-    if answer.result is not result or not result.keep(answer, (tuple(values),)):
-        return -1
-    if not count % MEASURED and not answer.has_room(postgres._size((values,)) * (MEASURED - 1)):
-        return -1
-    return count + 1
 
 
 class Copied(postgres.Result):
@@ -250,7 +235,7 @@ class _Recording:
         def _set_results(self, results):
             original(self, results)
             if self._execmany_returning is False:
-                _quietly(_count_many, self)
+                _quietly(_count_many, self, results)
 
         return _set_results
 
@@ -273,12 +258,13 @@ class _Recording:
         return _scroll
 
 
-def _count_many(cursor):
+def _count_many(cursor, results):
+    """One more execution of many is done; what is known is their sum, and what the server said of the last."""
     answer = _current(cursor)
     if answer is None or isinstance(answer.result, BaseException):
         return
-    status = cursor._results[-1].command_status if cursor._results else None
-    answer.result = postgres.Result(None, cursor._rowcount, status.decode() if status else "INSERT 0 0")
+    status = results[-1].command_status
+    answer.result = postgres.Result(None, cursor._rowcount, status.decode() if status else None)
 
 
 def _begin_stream(cursor):
@@ -311,7 +297,11 @@ def record_server_cursor_base(module):
     fetch = mixin._fetch_gen
 
     def _fetch_gen(self, num):
-        rows = yield from fetch(self, num)
+        try:
+            rows = yield from fetch(self, num)
+        except Exception as error:
+            _quietly(_fail, self, error)
+            raise
         if num is None or len(rows) < num:
             _quietly(_end_stream, self)
         return rows
@@ -371,10 +361,43 @@ def record_copy_async(module):
 
 def record_cursor(module):
     _keep_row_factory(module.Cursor)
+    for name in ("fetchone", "fetchmany", "fetchall"):
+        setattr(module.Cursor, name, _fetching(getattr(module.Cursor, name)))
 
 
 def record_cursor_async(module):
     _keep_row_factory(module.AsyncCursor)
+    for name in ("fetchone", "fetchmany", "fetchall"):
+        setattr(module.AsyncCursor, name, _fetching_async(getattr(module.AsyncCursor, name)))
+
+
+def _fetching(original):
+    def fetching(self, *arguments, **named):
+        try:
+            return original(self, *arguments, **named)
+        except Exception as error:
+            _quietly(_fail, self, error)
+            raise
+
+    return _like(fetching, original)
+
+
+def _fetching_async(original):
+    async def fetching(self, *arguments, **named):
+        try:
+            return await original(self, *arguments, **named)
+        except Exception as error:
+            _quietly(_fail, self, error)
+            raise
+
+    return _like(fetching, original)
+
+
+def _fail(cursor, error):
+    """Fetching failed, by the server's doing or by that of who loads cells."""
+    answer = _current(cursor)
+    if answer is not None and type(answer.result) is postgres.Result and answer.result.then is None:
+        answer.result.then = error
 
 
 def _keep_row_factory(class_):
@@ -385,7 +408,7 @@ def _keep_row_factory(class_):
         plain.fset(self, row_factory)
         answer = _current(self)
         if answer is not None and self.pgresult and type(answer.result) is postgres.Result:
-            self._make_row = _keeping(answer, answer.result, self._make_row, False)
+            self._make_row = _keeping(answer, answer.result, self._make_row)
 
     class_.row_factory = property(plain.fget, set_row_factory, plain.fdel, plain.__doc__)
 
@@ -565,7 +588,7 @@ def _load_cells(cursor):
     """Cells are loaded from their places, whatever their types."""
     result = cursor.pgresult
     if result is not None and result.nfields and result.status not in COPIES:
-        cursor._tx.set_loader_types([_loader_type(cursor)] * result.nfields, 0)
+        cursor._tx.set_loader_types([LOADER_TYPE] * result.nfields, 0)
 
 
 # Results of COPY, as libpq numbers them.
@@ -574,7 +597,7 @@ COPIES = (3, 4)
 LOADER_TYPE = (1 << 32) - 2
 
 
-def _loader_type(cursor):
+def _loader():
     from psycopg.adapt import Loader
 
     from .replaying import Unanswered
@@ -586,8 +609,7 @@ def _loader_type(cursor):
             except Unanswered as reason:
                 raise _operational_error(reason) from None
 
-    cursor._tx.adapters.register_loader(LOADER_TYPE, CellLoader)
-    return LOADER_TYPE
+    return CellLoader
 
 
 class _Replaying:
@@ -706,6 +728,8 @@ def _remember(connection, stand_in, given):
     connection._homeostasis_server = postgres.server_of(given)
     connection._homeostasis_stand_in = stand_in
     connection._homeostasis_given = given
+    # Its cursors take their loaders from here when they are made.
+    connection.adapters.register_loader(LOADER_TYPE, _loader())
     finalize(connection, stand_in.close)
 
 

@@ -40,6 +40,8 @@ def _named_alike(class_, original):
 
 
 def _recording_connection(module, original, cursor_class):
+    make_cursor = original.cursor
+
     class connection(original):
         __slots__ = ("_homeostasis_server", "_homeostasis_last")
 
@@ -55,8 +57,10 @@ def _recording_connection(module, original, cursor_class):
 
         def cursor(self, *arguments, **named):
             if len(arguments) < 2 and named.get("cursor_factory") is None and self.cursor_factory is None:
+                if not arguments and not named:
+                    return make_cursor(self, cursor_factory=cursor_class)
                 named["cursor_factory"] = cursor_class
-            return original.cursor(self, *arguments, **named)
+            return make_cursor(self, *arguments, **named)
 
         def commit(self):
             """commit() -- Commit all changes to database."""
@@ -153,22 +157,31 @@ def _recording_cursor(original):
 
         def fetchone(self):
             """fetchone() -> tuple or None"""
-            row = fetchone(self)
-            if row is not None:
-                _keep(self, (row,), 1)
-            else:
-                _keep(self, (), 1)
+            try:
+                row = fetchone(self)
+            except Exception as error:
+                _quietly(_fail, self, error)
+                raise
+            _keep(self, (row,) if row is not None else (), 1)
             return row
 
         def fetchmany(self, size=None):
             """fetchmany(size=self.arraysize) -> list of tuple"""
-            rows = fetchmany(self, size)
+            try:
+                rows = fetchmany(self, size)
+            except Exception as error:
+                _quietly(_fail, self, error)
+                raise
             _keep(self, rows, self.arraysize if size is None else size)
             return rows
 
         def fetchall(self):
             """fetchall() -> list of tuple"""
-            rows = fetchall(self)
+            try:
+                rows = fetchall(self)
+            except Exception as error:
+                _quietly(_fail, self, error)
+                raise
             _keep(self, rows, None)
             return rows
 
@@ -177,6 +190,9 @@ def _recording_cursor(original):
                 row = next_row(self)
             except StopIteration:
                 _keep(self, (), 1)
+                raise
+            except Exception as error:
+                _quietly(_fail, self, error)
                 raise
             _keep(self, (row,), 1)
             return row
@@ -255,7 +271,9 @@ def _keep(cursor, rows, asked):
         if rows:
             if result.description is None:
                 result.description = cursor.description
-            if not result.keep(answer, rows if type(rows[0]) is tuple else [_cells(row, result.description) for row in rows]):
+            if type(rows[0]) is not tuple:
+                rows = [_cells(row, result.description) for row in rows]
+            if not (result.keep_one(answer, rows[0]) if len(rows) == 1 else result.keep(answer, rows)):
                 cursor._homeostasis_answer = None
                 return
         if cursor.name is None:
@@ -268,6 +286,13 @@ def _keep(cursor, rows, asked):
         cursor._homeostasis_answer = None
         answer.result = postgres.UNSEEN
         guard.failed(DRIVER)
+
+
+def _fail(cursor, error):
+    """Fetching failed, by the server's doing or by that of who makes cells."""
+    answer = getattr(cursor, "_homeostasis_answer", None)
+    if answer is not None and type(answer.result) is postgres.Result and answer.result.then is None:
+        answer.result.then = error
 
 
 def _cells(row, description):
@@ -314,7 +339,7 @@ def _copied_out(cursor, copy, file, arguments, named):
 def _note_copied_out(cursor, data):
     _note(cursor, cursor.query or b"COPY", None)
     answer = cursor._homeostasis_answer
-    if answer is not None:
+    if answer is not None and data:
         answer.result.description = ((postgres.DATA, 17),)
         answer.result.keep(answer, [(part.encode() if type(part) is str else bytes(part),) for part in data])
         answer.result.complete = True
