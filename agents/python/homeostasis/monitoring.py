@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Awaitable, Callable, Mapping, Optional
+from typing import Any, Awaitable, Callable, Dict, Mapping, Optional
 
 from homeostasis_agent import guard
 
@@ -20,7 +20,7 @@ from . import options as _options
 
 __all__ = ["HomeostasisMiddleware", "capture_exception", "is_active", "setup_monitoring"]
 
-Event = dict
+Event = Dict[str, Any]
 BeforeSend = Callable[[Event], Optional[Event]]
 
 
@@ -208,7 +208,7 @@ def _is_asynchronous(app: Any) -> bool:
     return mark is not None and getattr(app, "_is_coroutine", None) is mark
 
 
-def _activate(socket: Optional[str], settings_in_code: dict) -> None:
+def _activate(socket: Optional[str], settings_in_code: Dict[str, Any]) -> None:
     from homeostasis_agent import settings
 
     settings.apply_in_code(settings_in_code)
@@ -227,9 +227,6 @@ def _activate(socket: Optional[str], settings_in_code: dict) -> None:
 
 def _wrap(app: Any) -> None:
     """Put the middleware around what this framework calls for each request."""
-    from homeostasis_agent import settings
-
-    settings.serving = True
     for name in ("wsgi_app", "asgi_app"):
         inner = getattr(app, name, None)
         if callable(inner):

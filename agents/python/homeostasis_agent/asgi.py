@@ -4,7 +4,7 @@ from time import time
 
 from . import channel, guard, traffic
 from .dependencies.recording import in_flight, snapshot, size_of
-from .failures import report
+from .failures import report, was_caught_in
 from .requests import KEY, MAX_BODY, MAX_RESPONSE_BODY, Recorded
 from .traffic import FIRST_ATTEMPTS
 
@@ -58,6 +58,8 @@ def recording(original, hears_lifespan=False):
             occasion.counted = True
             if exchange is not None:
                 exchange.keep(occasion)
+            # Connections that were opened on the way live longer, and with them the context they were opened in.
+            occasion.answers = None
         if channel.asleep:
             channel.wake()
         return result
@@ -182,7 +184,7 @@ class Exchange:
 
     def keep(self, occasion):
         try:
-            if not self.complete or not 200 <= self.status < 400:
+            if not self.complete or not 200 <= self.status < 400 or was_caught_in(occasion):
                 return
             headers = [[_latin(name).lower(), _latin(value)] for name, value in self.headers]
             missing = []

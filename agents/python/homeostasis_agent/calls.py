@@ -33,7 +33,7 @@ def described(traceback, missing, was_caught=False):
     reasons = []
     kept, _ = frames.entries(traceback)
     places = list(enumerate(kept))
-    if was_caught:
+    if was_caught and places:
         places.append(places.pop(0))
     for place, entry in places:
         code = entry.tb_frame.f_code
@@ -142,12 +142,10 @@ def unwrapped(thing):
         thing = celery.task_behind(thing)
     if type(thing) is types.FunctionType:
         return thing.__dict__.get("__wrapped__")
+    found = (values._raw_dictionary(thing, type(thing)) or {}).get("__wrapped__")
     for base in values._mro_of(type(thing)):
-        found = values._own_names_of(base).get("__wrapped__")
-        if found is not None:
-            found = plain_function(found)
-            return found if type(found) is types.FunctionType else None
-    return None
+        found = values._own_names_of(base).get("__wrapped__") if found is None else found
+    return plain_function(found)
 
 
 def plain_function(thing):

@@ -183,7 +183,6 @@ def _report_caught(error, hook, occasion):
     if occasion is not None:
         if settings.exclude_paths and settings.excluded_path(occasion.path()):
             return
-        occasion.count_failure()
     if len(_caught) >= MAX_CAUGHT:
         tell_caught(True)
     now = time()
@@ -201,8 +200,19 @@ def _report_caught(error, hook, occasion):
     _wake()
 
 
+def answered(error):
+    """The program has answered an exception with a status below 500: that it was logged on the way does not make it a failure."""
+    if _caught:
+        _withdraw_caught(error)
+
+
+def was_caught_in(occasion):
+    """Is there something to be told of this request, which is therefore no example of a healthy one?"""
+    return any(caught.occasion is occasion for caught in list(_caught.values()))
+
+
 def _withdraw_caught(error):
-    """An exception leaves the program: that it, or one that led to it, was logged on the way is not told any more."""
+    """That this exception, or one that led to it, was caught on the way is not told any more."""
     seen = 0
     while error is not None and seen < MAX_LINKS:
         seen += 1
@@ -223,11 +233,15 @@ def tell_caught(all_of_them=False):
         caught = _caught.pop(number, None)
         if caught is None:
             continue
+        occasion = caught.occasion
+        if occasion is not None and not occasion.failed and caught.token not in _told.values():
+            # As a request it is counted when it ends.
+            occasion.cell.failed += 1
         if len(_told) >= MAX_CAUGHT:
             _told.pop(next(iter(_told)), None)
         _told[number] = caught.token
         capsule = caught.capsule
-        if capsule is None or not _post(caught.when, caught.record, capsule, caught.occasion, caught.answers):
+        if capsule is None or not _post(caught.when, caught.record, capsule, occasion, caught.answers):
             _count(caught.record, caught.when)
 
 

@@ -76,6 +76,7 @@ _waiting = {
     "redis.connection": ("dependencies.redis_connection", "record"),
     "redis.asyncio.connection": ("dependencies.redis_connection", "record_async"),
     "django.contrib.sessions.middleware": ("dependencies.session", "record"),
+    "asyncpg.connect_utils": ("dependencies.sql_asyncpg", "record_connect"),
 }
 
 _replaying = {

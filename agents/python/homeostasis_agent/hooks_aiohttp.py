@@ -5,7 +5,7 @@ from time import time
 
 from . import asgi, channel, guard, settings, traffic
 from .dependencies.recording import in_flight, snapshot, size_of
-from .failures import report
+from .failures import report, was_caught_in
 from .requests import MAX_BODY, MAX_RESPONSE_BODY, Recorded
 from .traffic import FIRST_ATTEMPTS
 
@@ -49,6 +49,7 @@ def patch_protocol(module):
                 report(error, "aiohttp.response", occasion)
             raise
         finally:
+            occasion.ended = True
             _bodies.pop(id(request._payload), None)
         try:
             _answered(occasion, answer[0])
@@ -96,24 +97,9 @@ def _arrived(request, request_handler):
     except KeyError:
         cell = traffic.find(method, path, url.path)
     began = time()
-    peer = request._transport_peername
     transport = request._protocol.transport
     server = transport.get_extra_info("sockname") if transport is not None else None
-    occasion = Occasion(
-        {
-            "type": "http",
-            "method": method,
-            "scheme": "http" if request._transport_sslcontext is None else "https",
-            "path": url.path,
-            "query_string": url.raw_query_string.encode("utf-8", "replace"),
-            "http_version": "%d.%d" % (message.version[0], message.version[1]),
-            "headers": message.raw_headers,
-            "client": peer if type(peer) is tuple else None,
-            "server": server if type(server) is tuple else None,
-        },
-        cell,
-        began,
-    )
+    occasion = Occasion((message, request._transport_sslcontext, request._transport_peername, server), cell, began)
     in_flight.set(occasion)
     if channel.unsettled:
         channel.settle()
@@ -139,7 +125,7 @@ def _keep(occasion, response):
     """Only answers that are whole in memory are kept."""
     from aiohttp.web_response import Response
 
-    if not isinstance(response, Response) or not 200 <= response.status < 400:
+    if not isinstance(response, Response) or not 200 <= response.status < 400 or was_caught_in(occasion):
         return
     body = getattr(response, "_compressed_body", None) or response._body
     if body is not None and type(body) not in (bytes, bytearray):
@@ -158,11 +144,21 @@ def _keep(occasion, response):
 
 
 class Occasion(asgi.Occasion):
-    """The same as of an ASGI request, in the same form."""
+    """The same as of an ASGI request, in the same form, which is made when it is asked for."""
 
-    __slots__ = ("sampled",)
+    __slots__ = ("sampled", "_scope")
 
     protocol = "aiohttp"
+
+    @property
+    def received(self):
+        if type(self._scope) is tuple:
+            self._scope = _scope_of(*self._scope)
+        return self._scope
+
+    @received.setter
+    def received(self, received):
+        self._scope = received
 
     def finish_body(self, missing):
         """All that was received is known already, whether the handler has read it or not."""
@@ -173,6 +169,21 @@ class Occasion(asgi.Occasion):
         if any(name.lower() == b"upgrade" and value.lower() == b"websocket" for name, value in self.received["headers"]):
             missing.append("request: the conversation of a WebSocket is not recorded")
         return asgi.Occasion.request(self, missing)
+
+
+def _scope_of(message, secure, peer, server):
+    url = message.url
+    return {
+        "type": "http",
+        "method": message.method,
+        "scheme": "http" if secure is None else "https",
+        "path": url.path,
+        "query_string": url.raw_query_string.encode("utf-8", "replace"),
+        "http_version": "%d.%d" % (message.version[0], message.version[1]),
+        "headers": message.raw_headers,
+        "client": peer if type(peer) is tuple else None,
+        "server": server if type(server) is tuple else None,
+    }
 
 
 class Body:

@@ -4,7 +4,7 @@ from functools import wraps
 
 from . import asgi, channel, guard
 from .dependencies.recording import in_flight
-from .failures import report
+from .failures import answered, report
 from .requests import KEY
 from .wsgi import Occasion, recording
 
@@ -66,6 +66,8 @@ def _answered(error, response, request, hook):
     try:
         status = getattr(response, "status_code", 0)
         apology = type(status) is int and status >= 500 and not _is_answer(error)
+        if type(status) is int and 400 <= status < 500:
+            answered(error)
     except Exception:
         guard.failed(hook)
         return

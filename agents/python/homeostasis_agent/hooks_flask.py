@@ -1,7 +1,9 @@
 """Puts the recording around Flask applications and hears of the exceptions Flask turns into answers."""
 
+from functools import wraps
+
 from . import channel, credentials, guard
-from .failures import report
+from .failures import answered, report
 from .wsgi import current_occasion, recording
 
 
@@ -24,34 +26,49 @@ def patch_for_replay(module):
     handle_user_exception = flask.handle_user_exception
     log_exception = flask.log_exception
 
-    def hooked_handle_exception(self, e):
+    # Since Flask 3.2 a context comes before the exception.
+    @wraps(handle_exception)
+    def hooked_handle_exception(self, *arguments, **named):
         global _in_hand
-        _report(e, "flask.handle_exception")
-        _in_hand = e
+        error = _last(arguments, named)
+        _report(error, "flask.handle_exception")
+        _in_hand = error
         try:
-            return handle_exception(self, e)
+            return handle_exception(self, *arguments, **named)
         finally:
             _in_hand = None
 
-    def hooked_handle_user_exception(self, e):
-        answer = handle_user_exception(self, e)
+    @wraps(handle_user_exception)
+    def hooked_handle_user_exception(self, *arguments, **named):
+        answer = handle_user_exception(self, *arguments, **named)
+        error = _last(arguments, named)
         try:
-            apology = _status(answer) >= 500 and not _is_http_exception(e)
+            status = _status(answer)
+            apology = status >= 500 and not _is_http_exception(error)
+            if 400 <= status < 500:
+                answered(error)
         except Exception:
             guard.failed("flask.handle_user_exception")
             apology = False
         if apology:
-            _report(e, "flask.handle_user_exception")
+            _report(error, "flask.handle_user_exception")
         return answer
 
-    def hooked_log_exception(self, exc_info, *more, **named):
+    @wraps(log_exception)
+    def hooked_log_exception(self, *arguments, **named):
+        exc_info = _last(arguments, named)
         if exc_info and exc_info[1] is not _in_hand and not _is_http_exception(exc_info[1]):
             _report(exc_info[1], "flask.log_exception")
-        return log_exception(self, exc_info, *more, **named)
+        return log_exception(self, *arguments, **named)
 
     flask.handle_exception = hooked_handle_exception
     flask.handle_user_exception = hooked_handle_user_exception
     flask.log_exception = hooked_log_exception
+
+
+def _last(arguments, named):
+    """The exception, or what tells of it: the last argument, whatever comes before it and however it is given."""
+    return next(reversed(named.values())) if named else arguments[-1] if arguments else None
 
 
 def _report(error, hook):

@@ -1,5 +1,6 @@
 """Hears of exceptions in the threads of an executor that nobody ever asked for; those that somebody took are his."""
 
+import sys
 from functools import wraps
 
 from . import failures, guard, origin
@@ -15,6 +16,7 @@ def patch(module):
     future = module.Future
     set_exception = future.set_exception
     get_exception = future.exception
+    add_done_callback = future.add_done_callback
 
     @wraps(set_exception)
     def hooked_set_exception(self, exception):
@@ -31,7 +33,18 @@ def patch(module):
         self.__dict__.pop(_KEPT, None)
         return error
 
-    def __del__(self):
+    @wraps(add_done_callback)
+    def hooked_add_done_callback(self, fn):
+        try:
+            return add_done_callback(self, fn)
+        finally:
+            # Where the future is done already, the callback is called and not kept.
+            self.__dict__.pop(_KEPT, None)
+
+    def __del__(self, is_finalizing=sys.is_finalizing):
+        # By then modules may be gone, ours as well.
+        if is_finalizing():
+            return
         try:
             kept = self.__dict__.get(_KEPT)
             if kept is not None:
@@ -41,6 +54,7 @@ def patch(module):
 
     future.set_exception = hooked_set_exception
     future.exception = hooked_exception
+    future.add_done_callback = hooked_add_done_callback
     future.__del__ = __del__
 
 

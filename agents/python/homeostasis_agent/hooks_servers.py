@@ -9,6 +9,8 @@ from .wsgi import Entry, WatchedEntry
 def _serving(application, entry):
     """The application with its entry around it, for a server that begins to serve it."""
     try:
+        if is_beside_the_program(application):
+            return application
         settings.serving = True
         channel.start()
         if application is not None and not isinstance(application, (Entry, asgi.Entry)):
@@ -16,6 +18,12 @@ def _serving(application, entry):
     except Exception:
         guard.failed("server")
     return application
+
+
+def is_beside_the_program(application):
+    """Does this only tell of the program, on a port of its own? Metrics are not what the program serves."""
+    name = getattr(application, "__module__", None)
+    return type(name) is str and name.partition(".")[0] == "prometheus_client"
 
 
 def patch_wsgiref(module):

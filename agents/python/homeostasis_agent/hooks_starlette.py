@@ -1,7 +1,7 @@
 """Puts the recording around Starlette (and so FastAPI) applications and hears of exceptions their own handlers answer with 5xx."""
 
 from . import asgi, channel, guard
-from .failures import report
+from .failures import answered, report
 
 
 def patch_applications(module):
@@ -63,6 +63,8 @@ def _answered(request, error, answer):
     try:
         status = getattr(answer, "status_code", 0)
         if type(status) is not int or status < 500:
+            if type(status) is int and status >= 400:
+                answered(error)
             return
         occasion = asgi.occasion_of_scope(request.scope)
         if occasion is not None and occasion.tee is not None:

@@ -15,6 +15,7 @@ _traffic_since = time()
 _known_frameworks = (
     "flask", "werkzeug", "fastapi", "starlette", "pydantic", "gunicorn", "uvicorn", "sqlalchemy", "django", "rest_framework",
     "quart", "aiohttp", "hypercorn", "granian", "waitress", "gevent", "daphne",
+    "celery", "rq", "apscheduler",
 )
 # What is installed under another name than it is imported by.
 _distributions = {"rest_framework": "djangorestframework"}

@@ -10,17 +10,16 @@ from .requests import KEY, MAX_RESPONSE_BODY, Recorded
 
 
 def call_wsgi(application, environ, start_response):
+    settings.serving = True
     if KEY in environ:
         return application(environ, start_response)
-    settings.serving = True
     channel.start()
     return wsgi.WatchedEntry(application)(environ, start_response)
 
 
 async def call_asgi(application, scope, receive, send):
-    if KEY not in scope:
-        settings.serving = True
-        channel.start()
+    settings.serving = True
+    channel.start()
     await _record_asgi(application, scope, receive, send)
 
 
@@ -34,13 +33,13 @@ _record_asgi = asgi.recording(_call)
 def begin_django(request):
     """The recording of a Django request; None when it is recorded already, or cannot be."""
     try:
+        settings.serving = True
         received = getattr(request, "scope", None)
         kind = wsgi if received is None else asgi
         if received is None:
             received = request.environ
         if not guard.enabled or KEY in received:
             return None
-        settings.serving = True
         channel.start()
         if channel.unsettled:
             channel.settle()

@@ -4,7 +4,7 @@ import os
 import sys
 
 from . import settings
-from .dependencies.recording import in_flight, snapshot
+from .dependencies.recording import handed_down, in_flight, snapshot
 
 
 class Origin:
@@ -60,7 +60,8 @@ def name_of(task):
 def request_in_progress():
     """The recording of the request that is answered here; None outside of requests, and in what goes on after one."""
     occasion = in_flight.get()
-    if getattr(type(occasion), "protocol", None) is None or getattr(occasion, "ended", False):
+    protocol = getattr(type(occasion), "protocol", None)
+    if protocol is None or occasion.ended and (protocol == "asgi" or handed_down.get()):
         return None
     return occasion
 

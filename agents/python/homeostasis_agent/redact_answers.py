@@ -24,7 +24,7 @@ def _sql(question, place, work):
         names = [name for name, _ in answer["columns"]]
         for row in answer["rows"]:
             _parameters(row, names, place + ".rows", work)
-        if answer.get("then"):
+        if "then" in answer:
             _error(answer["then"], place, work)
 
 
@@ -105,6 +105,9 @@ def _error(error, place, work):
             _error(argument["error"], place, work)
         else:
             error["arguments"][number] = redact._value(argument, None, place + ".error", work)
+    for name in ("cause", "context"):
+        if error.get(name) is not None:
+            _error(error[name], place, work)
     attributes = error.get("attributes", {})
     for name, value in attributes.items():
         attributes[name] = redact._value(value, name, place + ".error", work)

@@ -129,6 +129,23 @@ def patch_hypercorn_serve(module):
     module.serve = serve
 
 
+class _Beside:
+    """A server that is not asked in a replay."""
+
+    def __init__(self, port):
+        self.server_port = port
+        self.socket = None
+
+    def serve_forever(self, poll_interval=0.5):
+        pass
+
+    def shutdown(self):
+        pass
+
+    def server_close(self):
+        pass
+
+
 def patch_waitress(module):
     def create_server(application, *more, **named):
         replay.run(application, "wsgi")
@@ -195,7 +212,11 @@ def _unwrapped(application):
 
 
 def patch_wsgiref(module):
+    from .hooks_servers import is_beside_the_program
+
     def make_server(host, port, app, *more, **named):
+        if is_beside_the_program(app):
+            return _Beside(port)
         replay.run(app, "wsgi")
 
     def serve_forever(self, poll_interval=0.5):

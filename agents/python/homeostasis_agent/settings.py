@@ -99,6 +99,9 @@ def _decide_in_app(filename):
         return False
     if "/site-packages/" in path or "/dist-packages/" in path:
         return False
+    # Compiled modules of libraries name their sources by paths that are nowhere.
+    if not path.endswith(".py") and not os.path.exists(path):
+        return False
     standard_library = os.path.dirname(os.__file__)
     foreign = [agent_folder, standard_library]
     # A virtual environment inside the project is not the project; a project inside the prefix still is.

@@ -4,7 +4,7 @@ from time import time
 
 from . import channel, guard, traffic
 from .dependencies.recording import in_flight, snapshot, size_of
-from .failures import report
+from .failures import report, was_caught_in
 from .requests import KEY, MAX_BODY, MAX_RESPONSE_BODY, Recorded
 from .traffic import FIRST_ATTEMPTS
 
@@ -40,7 +40,9 @@ def recording(original):
                 result = original(self, environ, start_response)
         except Exception as error:
             report(error, "wsgi", occasion)
+            occasion.ended = True
             raise
+        occasion.ended = True
         if not occasion.failed:
             cell.requests += 1
             occasion.counted = True
@@ -276,7 +278,7 @@ class Exchange:
 def keep(occasion, answer, recorded):
     """Remember an exchange as a witness, if it was a success and all of it is known."""
     status = int(answer.get("status", "0")[:3])
-    if not 200 <= status < 400 or occasion.failed:
+    if not 200 <= status < 400 or occasion.failed or was_caught_in(occasion):
         return
     headers = [[str(name).lower(), str(value)] for name, value in answer["headers"]]
     missing = []
@@ -292,7 +294,8 @@ class Occasion:
     """One request as it was received: a copy of the environ before anyone changed it, and what is known since."""
 
     # `counted` is there once the request was counted as completed.
-    __slots__ = ("received", "cell", "began", "tee", "failed", "answers", "counted")
+    # `ended`: the program has returned its answer, which may still be made while it is sent.
+    __slots__ = ("received", "cell", "began", "tee", "failed", "answers", "counted", "ended")
 
     protocol = "wsgi"
 
@@ -301,7 +304,7 @@ class Occasion:
         self.cell = cell
         self.began = began
         self.tee = self.answers = None
-        self.failed = False
+        self.failed = self.ended = False
 
     def path(self):
         return _text(self.received.get("PATH_INFO", ""))

@@ -33,9 +33,9 @@ class Reproduction:
 
     def came_again(self):
         """Asserts that the same exceptions came by the same way, with all questions answered."""
-        assert self.exchange["unanswered"] == []
+        assert self.exchange["unanswered"] == [], self.exchange["unanswered"]
         assert ways(self.exchange["exceptions"]) == ways(self.capsule["exceptions"]), told(self.exchange["exceptions"])
-        assert self.capsule["exceptions"][0]["message"] == self.exchange["exceptions"][0]["message"]
+        assert told(self.capsule["exceptions"])[0] == told(self.exchange["exceptions"])[0]
         return self
 
 

@@ -53,6 +53,23 @@ class Mailer:
         await asyncio.sleep(0)
         return self.table[key]
 
+@functools.lru_cache
+def cached(key):
+    return {}[key]
+
+class Counting:
+    def __init__(self, function):
+        functools.update_wrapper(self, function)
+        self.function, self.count = function, 0
+    def __call__(self, *arguments):
+        self.count += 1
+        return self.function(*arguments)
+
+class Counted:
+    @Counting
+    def price(key):
+        return {}[key]
+
 def everything(values):
     raise LookupError(repr([value.__name__ if value is everything else value for value in values]))
 
@@ -87,6 +104,8 @@ EVERYTHING = [
 '''
 
 CASES = {
+    "a function with a cache around it": "lambda: jobs.cached('x')",
+    "a function within an object": "lambda: jobs.Counted.price('x')",
     "a method behind a decorator": "lambda: jobs.Mailer({'a': 1}).send({'id': 'b'}, 5, retries=3, more=None)",
     "a class method": "lambda: jobs.Mailer.all(['x'])",
     "a static method": "lambda: jobs.Mailer.one('x')",

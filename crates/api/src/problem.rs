@@ -126,6 +126,16 @@ impl From<StoreError> for Problem {
                 "store.unreadable",
                 "use the version of Homeostasis that wrote the store",
             ),
+            StoreError::Sealed { .. } => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "store.sealed",
+                "start Homeostasis with the key that the store is encrypted with",
+            ),
+            StoreError::Altered { .. } => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "store.altered",
+                "restore store.db from a backup, and find out who changed it",
+            ),
             StoreError::Unstorable { .. } | StoreError::Database(_) => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "store.failed",

@@ -1,6 +1,7 @@
 //! What is watched and how: everything the orchestrator is told at start.
 
 use homeostasis_policy::PolicyConfig;
+use homeostasis_store::Retention;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,4 +33,6 @@ pub struct Config {
     pub tests_time: Option<Duration>,
     /// Heals that may be in trials at once.
     pub parallel: usize,
+    /// How long and how much is kept.
+    pub retention: Retention,
 }

@@ -28,3 +28,4 @@ pub use commands::CommandError;
 pub use config::Config;
 pub use handle::{Healer, StartError, Status};
 pub use notice::Notice;
+pub use tidy::in_force;

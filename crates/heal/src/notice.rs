@@ -2,6 +2,7 @@
 
 use homeostasis_domain::heal::Entry;
 use homeostasis_domain::{Incident, IncidentId};
+use homeostasis_store::Pruned;
 use serde::Serialize;
 
 /// One thing that happened.
@@ -29,6 +30,11 @@ pub enum Notice {
         incident: IncidentId,
         /// What was appended to its log.
         entry: Box<Entry>,
+    },
+    /// What was too old or too much has gone.
+    Pruned {
+        /// How much of what.
+        pruned: Pruned,
     },
     /// Something that was not taken, or that Homeostasis could not do.
     Trouble {

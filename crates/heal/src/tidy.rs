@@ -1,6 +1,8 @@
-//! What no step looks after: which swaps a new process has to apply, and snapshots nobody needs.
+//! What no step looks after: which swaps a new process has to apply, snapshots nobody needs, and what is too old or too
+//! much to be kept.
 
 use crate::handle::{Healer, Inner, lock};
+use crate::notice::Notice;
 use crate::{gather, snapshot};
 use homeostasis_domain::heal::State;
 use homeostasis_domain::rollout::PlannedFile;
@@ -8,17 +10,53 @@ use homeostasis_domain::{HealId, Outcome};
 use homeostasis_protocol::SwapState;
 use homeostasis_rollout::drivers::swap;
 use homeostasis_store::StoreError;
+use jiff::Timestamp;
 use std::path::Path;
 use std::time::Duration;
 
+/// What is too old is looked for each time after so many others; whether it is too much, each time.
+const ROUNDS_BETWEEN: u32 = 10;
+
 /// Looks around now and then, for ever.
 pub(crate) async fn run(healer: Healer) {
-    loop {
+    let mut over = false;
+    for round in 0_u32.. {
         if let Err(error) = sweep(&healer.inner).await {
             healer.inner.trouble(format!("tidying up failed: {error}"));
         }
+        match prune(&healer.inner, round % ROUNDS_BETWEEN == 0, over).await {
+            Ok(still) => over = still,
+            Err(error) => healer
+                .inner
+                .trouble(format!("old failures could not be let go: {error}")),
+        }
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
+}
+
+/// Lets go what is too old or too much. True when there is more left than may be, which is told once.
+async fn prune(inner: &Inner, in_turn: bool, was_over: bool) -> Result<bool, StoreError> {
+    let retention = &inner.config.retention;
+    if !in_turn && (was_over || !inner.store.is_over(retention).await?) {
+        return Ok(was_over);
+    }
+    let now = Timestamp::now();
+    let pruned = inner
+        .store
+        .prune(retention, retention.age(), now, &in_force)
+        .await?;
+    if !pruned.is_nothing() || (pruned.over && !was_over) {
+        inner.tell(Notice::Pruned { pruned });
+    }
+    Ok(pruned.over)
+}
+
+/// Whether the change of a healed heal is still what lies on disk, in one file at least: then its log is needed, to take
+/// it back and to tell processes that start.
+pub fn in_force(state: &State) -> bool {
+    let files = state.plan.as_ref().map(|plan| plan.files.as_slice());
+    let mut files = files.unwrap_or_default().iter();
+    files.any(|file| on_disk(file, &file.new_sha256))
 }
 
 /// After its hello a process is looked at again at these times, since nobody knows how long its modules take to load.
@@ -160,4 +198,46 @@ pub(crate) async fn refresh_swaps(inner: &Inner) -> Result<(), StoreError> {
     }
     inner.agents.set_swaps(live);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use homeostasis_domain::id::content_hash;
+    use homeostasis_domain::rollout::RolloutPlan;
+    use homeostasis_domain::{CandidateId, SwapId};
+
+    #[test]
+    fn a_change_is_in_force_as_long_as_one_of_its_files_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("a.py"), folder.path().join("b.py"));
+        let planned = |path: &Path| PlannedFile {
+            path: path.to_string_lossy().into_owned(),
+            old_sha256: content_hash(b"old"),
+            new_sha256: content_hash(b"new"),
+        };
+        let state = State {
+            plan: Some(RolloutPlan {
+                swap: SwapId::new("swap"),
+                candidate: CandidateId::new("candidate"),
+                driver: "swap".to_string(),
+                files: vec![planned(&first), planned(&second)],
+                canary: None,
+                processes: Vec::new(),
+            }),
+            ..State::default()
+        };
+        for (one, other, expected) in [
+            ("new", "new", true),
+            ("edited", "new", true),
+            ("old", "edited", false),
+        ] {
+            std::fs::write(&first, one).unwrap();
+            std::fs::write(&second, other).unwrap();
+            assert_eq!(in_force(&state), expected, "{one} {other}");
+        }
+        std::fs::remove_file(&first).unwrap();
+        assert!(!in_force(&state));
+        assert!(!in_force(&State::default()));
+    }
 }

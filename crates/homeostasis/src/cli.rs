@@ -39,6 +39,10 @@ pub(crate) enum Command {
     Stop(StopArgs),
     /// The log of every action.
     Audit(AuditArgs),
+    /// What is kept, and for how long.
+    Store(KeepArgs),
+    /// The key that what is kept is encrypted with.
+    Key(KeyArgs),
     /// The rules that remedies come from.
     Rules(RulesArgs),
     /// Check what is needed on this machine, and say how to get what is missing.
@@ -53,6 +57,10 @@ pub(crate) struct StoreArgs {
     /// Folder of the store; default: `.homeostasis` here, or in the nearest folder above that has one.
     #[arg(long, env = "HOMEOSTASIS_STORE", value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
+    /// File with the key that the store is encrypted with; default: the key in HOMEOSTASIS_KEY, else `key_file` below
+    /// [store] in homeostasis.toml.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -155,6 +163,71 @@ pub(crate) struct AuditArgs {
 pub(crate) enum AuditCommand {
     /// Prove that no entry was changed, removed, added or moved.
     Verify(ReadArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct KeepArgs {
+    #[command(subcommand)]
+    pub(crate) command: KeepCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeepCommand {
+    /// Show how much is kept, how old it is, and whether it is encrypted.
+    Status(ReadArgs),
+    /// Let go what is older than it may be, or more than there is room for.
+    Prune(PruneArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct PruneArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+    /// Such as 7d or 12h; default: `keep_days` below [store] in homeostasis.toml, else 30d.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub(crate) older_than: Option<jiff::SignedDuration>,
+    /// Only say what would go.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// An age in whole days or hours.
+fn age(text: &str) -> Result<jiff::SignedDuration, String> {
+    let wrong = || format!("\"{text}\" is no age; write it like 7d or 12h");
+    let hours = match text.strip_suffix('d') {
+        Some(days) => days.parse::<u32>().map_err(|_| wrong())? as i64 * 24,
+        None => {
+            let hours = text.strip_suffix('h').ok_or_else(wrong)?;
+            hours.parse::<u32>().map_err(|_| wrong())? as i64
+        }
+    };
+    Ok(jiff::SignedDuration::from_hours(hours))
+}
+
+#[derive(Args)]
+pub(crate) struct KeyArgs {
+    #[command(subcommand)]
+    pub(crate) command: KeyCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key in a new file that only you can read.
+    New {
+        /// The file; it must not be there yet.
+        file: PathBuf,
+    },
+    /// Encrypt what a store holds already; new values are encrypted as soon as there is a key.
+    Seal(ReadArgs),
+    /// Encrypt a store with another key.
+    Rotate {
+        /// File with the key that it is encrypted with.
+        old: PathBuf,
+        /// File with the key to come.
+        new: PathBuf,
+        #[command(flatten)]
+        read: ReadArgs,
+    },
 }
 
 #[derive(Args)]

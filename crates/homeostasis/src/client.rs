@@ -2,7 +2,7 @@
 
 use crate::cli::StoreArgs;
 use crate::exit::{self, Stop};
-use crate::folder;
+use crate::{folder, key};
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::Body;
@@ -45,7 +45,9 @@ impl Client {
             });
         }
         let token = "in-process".to_string();
-        let router = homeostasis_api::router(Offline::open(&folder).await?, &token);
+        let key = key::for_reading(arguments, &folder)?;
+        let offline = Offline::open(&folder, key.as_ref()).await?;
+        let router = homeostasis_api::router(offline, &token);
         Ok(Client::Store { router, token })
     }
 

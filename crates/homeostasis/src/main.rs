@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod exit;
 mod folder;
+mod key;
 mod printing;
 mod settings;
 mod watched;

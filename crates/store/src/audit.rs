@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use crate::open::{Durability, Store};
+use crate::seal::{Column, Place};
 use thiserror::Error;
 
 /// Why an audit entry was not appended. Nothing was changed.
@@ -51,21 +52,32 @@ impl Store {
             let last = last.map_or(0, |(last, _)| last as u64);
             return Err(AuditAppendError::Conflict { number, last });
         }
-        sqlx::query("INSERT INTO audit (number, previous, hash, body) VALUES ($1, $2, $3, $4)")
-            .bind(number as i64)
-            .bind(previous)
-            .bind(hash)
-            .bind(body)
-            .execute(&mut *transaction)
-            .await?;
+        let place = Place::numbered(Column::AuditEntry, "", number as i64);
+        let (sealed, body) = self.seals().seal_text(place, body.to_string())?;
+        sqlx::query(
+            "INSERT INTO audit (number, previous, hash, sealed, body) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(number as i64)
+        .bind(previous)
+        .bind(hash)
+        .bind(sealed)
+        .bind(body)
+        .execute(&mut *transaction)
+        .await?;
         transaction.commit().await?;
         Ok(())
     }
 
     /// All audit entries as they were given, in order.
     pub async fn audit_entries(&self) -> Result<Vec<String>, StoreError> {
-        Ok(sqlx::query_scalar("SELECT body FROM audit ORDER BY number")
-            .fetch_all(self.readers())
-            .await?)
+        let rows: Vec<(i64, i64, String)> =
+            sqlx::query_as("SELECT number, sealed, body FROM audit ORDER BY number")
+                .fetch_all(self.readers())
+                .await?;
+        let opened = rows.into_iter().map(|(number, sealed, body)| {
+            let place = Place::numbered(Column::AuditEntry, "", number);
+            self.seals().open_text(place, sealed, body)
+        });
+        opened.collect()
     }
 }

@@ -34,6 +34,22 @@ pub enum StoreError {
         /// Why not.
         why: String,
     },
+    /// The value is sealed, and its key is not at hand.
+    #[error(
+        "the {what} is encrypted with a key that was not given; give it with --key-file or HOMEOSTASIS_KEY"
+    )]
+    Sealed {
+        /// Whose value.
+        what: String,
+    },
+    /// The value is sealed with a key that is at hand and does not open.
+    #[error(
+        "the {what} does not open: it was changed, cut, or put into another row; restore store.db from a backup"
+    )]
+    Altered {
+        /// Whose value.
+        what: String,
+    },
     /// A value that cannot be written so that it reads back.
     #[error("{what} cannot be stored so that it reads back: {why}")]
     Unstorable {
@@ -97,9 +113,11 @@ impl Trouble {
             return Trouble::Other;
         };
         // The extended codes 4874 (SHMSIZE) and 778 (WRITE) of IOERR are what a full disk gives while the shared
-        // memory file grows or past a file size limit; the primary code is in the low byte.
+        // memory file grows or past a file size limit, and 522 (SHORT_READ) what a page beyond the end of the file
+        // gives; the primary code is in the low byte.
         match (code, code & 0xff) {
             (4874 | 778, _) | (_, 13) => Trouble::Full,
+            (522, _) => Trouble::Corrupt,
             (_, 8) => Trouble::ReadOnly,
             (_, 11 | 26) => Trouble::Corrupt,
             (_, 5 | 6) => Trouble::Busy,

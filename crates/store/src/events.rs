@@ -3,6 +3,7 @@
 
 use crate::error::StoreError;
 use crate::open::{Durability, Store};
+use crate::seal::{Column, Place, Seals};
 use crate::time::whole_microseconds;
 use homeostasis_domain::value::shorten;
 use homeostasis_domain::{Event, EventId, Incident, IncidentId};
@@ -11,6 +12,8 @@ use sqlx::SqliteConnection;
 
 /// So many of the latest events of an incident are kept.
 const KEPT_EVENTS: i64 = 20;
+/// And so many bytes of them, but always the latest one.
+const KEPT_BYTES: i64 = 32 * 1024 * 1024;
 
 /// What recording an event came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,12 +27,18 @@ pub struct Recorded {
 }
 
 impl Store {
-    /// Keeps an event and counts it. Beyond the latest 20 of an incident, events go, except those that a heal
-    /// refers to: its decisions must stay explainable.
+    /// Keeps an event and counts it. Beyond the latest 20 of an incident, or the latest 32 MiB, events go, except
+    /// those that a heal refers to: its decisions must stay explainable.
     pub async fn record_event(&self, event: &Event) -> Result<Recorded, StoreError> {
         let body =
             serde_json::to_vec(event).map_err(|error| StoreError::unstorable("an event", error))?;
         let incident = IncidentId::of(&event.service, &event.environment, &event.fingerprint);
+        let body = self
+            .seals()
+            .seal(Place::new(Column::Event, event.id.as_str()), &body)?;
+        let title = self
+            .seals()
+            .seal_text(Place::new(Column::Title, incident.as_str()), title(event))?;
         let mut transaction = self.write(Durability::Full).await?;
         let known: Option<String> = sqlx::query_scalar("SELECT incident FROM events WHERE id = $1")
             .bind(event.id.as_str())
@@ -40,8 +49,8 @@ impl Store {
             return self.recorded(&IncidentId::new(known), false, true).await;
         }
         let new_incident = !exists(&mut transaction, &incident).await?;
-        insert_event(&mut transaction, &incident, event, &body).await?;
-        upsert_incident(&mut transaction, &incident, event).await?;
+        insert_event(&mut transaction, &incident, event, body).await?;
+        upsert_incident(&mut transaction, &incident, event, title).await?;
         sqlx::query(
             "INSERT INTO signatures (service, signature, incident) VALUES ($1, $2, $3) \
              ON CONFLICT (service, signature) DO UPDATE SET incident = excluded.incident",
@@ -94,11 +103,12 @@ impl Store {
 
     /// One event.
     pub async fn event(&self, id: &EventId) -> Result<Option<Event>, StoreError> {
-        let body: Option<Vec<u8>> = sqlx::query_scalar("SELECT body FROM events WHERE id = $1")
-            .bind(id.as_str())
-            .fetch_optional(self.readers())
-            .await?;
-        body.map(|body| read_event(&body)).transpose()
+        let row: Option<(String, i64, Vec<u8>)> =
+            sqlx::query_as("SELECT id, sealed, body FROM events WHERE id = $1")
+                .bind(id.as_str())
+                .fetch_optional(self.readers())
+                .await?;
+        row.map(|row| read_event(self.seals(), row)).transpose()
     }
 
     /// The latest events of an incident, the newest first.
@@ -107,14 +117,16 @@ impl Store {
         incident: &IncidentId,
         limit: u32,
     ) -> Result<Vec<Event>, StoreError> {
-        let bodies: Vec<Vec<u8>> = sqlx::query_scalar(
-            "SELECT body FROM events WHERE incident = $1 ORDER BY sequence DESC LIMIT $2",
+        let rows: Vec<(String, i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT id, sealed, body FROM events WHERE incident = $1 ORDER BY sequence DESC LIMIT $2",
         )
         .bind(incident.as_str())
         .bind(i64::from(limit))
         .fetch_all(self.readers())
         .await?;
-        bodies.iter().map(|body| read_event(body)).collect()
+        rows.into_iter()
+            .map(|row| read_event(self.seals(), row))
+            .collect()
     }
 
     async fn recorded(
@@ -137,8 +149,12 @@ impl Store {
     }
 }
 
-fn read_event(body: &[u8]) -> Result<Event, StoreError> {
-    serde_json::from_slice(body).map_err(|error| StoreError::unreadable("an event", error))
+fn read_event(
+    seals: &Seals,
+    (id, sealed, body): (String, i64, Vec<u8>),
+) -> Result<Event, StoreError> {
+    let body = seals.open(Place::new(Column::Event, &id), sealed, body)?;
+    serde_json::from_slice(&body).map_err(|error| StoreError::unreadable("an event", error))
 }
 
 async fn exists(
@@ -156,14 +172,16 @@ async fn insert_event(
     connection: &mut SqliteConnection,
     incident: &IncidentId,
     event: &Event,
-    body: &[u8],
+    (sealed, body): (i64, Vec<u8>),
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO events (id, incident, sequence, body) VALUES ($1, $2, \
-         (SELECT COALESCE(MAX(earlier.sequence), 0) + 1 FROM events AS earlier WHERE earlier.incident = $2), $3)",
+        "INSERT INTO events (id, incident, sequence, received, sealed, body) VALUES ($1, $2, \
+         (SELECT COALESCE(MAX(earlier.sequence), 0) + 1 FROM events AS earlier WHERE earlier.incident = $2), $3, $4, $5)",
     )
     .bind(event.id.as_str())
     .bind(incident.as_str())
+    .bind(event.received.as_microsecond())
+    .bind(sealed)
     .bind(body)
     .execute(connection)
     .await?;
@@ -174,11 +192,12 @@ async fn upsert_incident(
     connection: &mut SqliteConnection,
     id: &IncidentId,
     event: &Event,
+    (sealed, title): (i64, String),
 ) -> Result<(), StoreError> {
     let time = whole_microseconds(event.time).as_microsecond();
     sqlx::query(
-        "INSERT INTO incidents (id, service, environment, fingerprint, title, culprit, route, first_seen, last_seen, count) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1) \
+        "INSERT INTO incidents (id, service, environment, fingerprint, title, culprit, route, first_seen, last_seen, count, sealed) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1, $9) \
          ON CONFLICT (id) DO UPDATE SET count = incidents.count + 1, \
          first_seen = CASE WHEN excluded.first_seen < incidents.first_seen THEN excluded.first_seen ELSE incidents.first_seen END, \
          last_seen = CASE WHEN excluded.last_seen > incidents.last_seen THEN excluded.last_seen ELSE incidents.last_seen END",
@@ -187,10 +206,11 @@ async fn upsert_incident(
     .bind(&event.service)
     .bind(&event.environment)
     .bind(event.fingerprint.as_str())
-    .bind(title(event))
+    .bind(title)
     .bind(culprit(event))
     .bind(event.capsule.route())
     .bind(time)
+    .bind(sealed)
     .execute(connection)
     .await?;
     Ok(())
@@ -199,11 +219,16 @@ async fn upsert_incident(
 async fn prune(connection: &mut SqliteConnection, incident: &IncidentId) -> Result<(), StoreError> {
     sqlx::query(
         "DELETE FROM events WHERE incident = $1 \
-         AND sequence <= (SELECT MAX(latest.sequence) FROM events AS latest WHERE latest.incident = $1) - $2 \
+         AND sequence < (SELECT MAX(latest.sequence) FROM events AS latest WHERE latest.incident = $1) \
+         AND (sequence <= (SELECT MAX(latest.sequence) FROM events AS latest WHERE latest.incident = $1) - $2 \
+              OR sequence IN (SELECT sized.sequence FROM (SELECT later.sequence AS sequence, \
+                      SUM(LENGTH(later.body)) OVER (ORDER BY later.sequence DESC) AS bytes \
+                  FROM events AS later WHERE later.incident = $1) AS sized WHERE sized.bytes > $3)) \
          AND NOT EXISTS (SELECT 1 FROM heals WHERE heals.source = events.id)",
     )
     .bind(incident.as_str())
     .bind(KEPT_EVENTS)
+    .bind(KEPT_BYTES)
     .execute(connection)
     .await?;
     Ok(())

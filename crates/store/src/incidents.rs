@@ -3,6 +3,7 @@
 use crate::error::StoreError;
 use crate::log::read_outcome;
 use crate::open::Store;
+use crate::seal::{Column, Place, Seals};
 use crate::time::from_column;
 use homeostasis_domain::{FaultCode, Fingerprint, HealId, Incident, IncidentId, Outcome};
 use serde::{Deserialize, Serialize};
@@ -49,8 +50,8 @@ pub enum ResolveError {
 const SELECT_SUMMARY: &str = "SELECT incidents.id AS id, incidents.service AS service, \
      incidents.environment AS environment, incidents.fingerprint AS fingerprint, incidents.title AS title, \
      incidents.culprit AS culprit, incidents.route AS route, incidents.first_seen AS first_seen, \
-     incidents.last_seen AS last_seen, incidents.count AS count, heals.id AS heal, heals.phase AS phase, \
-     heals.outcome AS outcome, heals.class AS class \
+     incidents.last_seen AS last_seen, incidents.count AS count, incidents.sealed AS sealed, heals.id AS heal, \
+     heals.phase AS phase, heals.outcome AS outcome, heals.sealed AS outcome_sealed, heals.class AS class \
      FROM incidents LEFT JOIN heals ON heals.incident = incidents.id AND heals.ordinal = \
          (SELECT MAX(later.ordinal) FROM heals AS later WHERE later.incident = incidents.id)";
 
@@ -66,9 +67,11 @@ struct Row {
     first_seen: i64,
     last_seen: i64,
     count: i64,
+    sealed: i64,
     heal: Option<String>,
     phase: Option<String>,
     outcome: Option<String>,
+    outcome_sealed: Option<i64>,
     class: Option<String>,
 }
 
@@ -79,7 +82,9 @@ impl Store {
         let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(query))
             .fetch_all(self.readers())
             .await?;
-        rows.into_iter().map(summary).collect()
+        rows.into_iter()
+            .map(|row| summary(self.seals(), row))
+            .collect()
     }
 
     /// One incident.
@@ -89,7 +94,7 @@ impl Store {
             .bind(id.as_str())
             .fetch_optional(self.readers())
             .await?;
-        row.map(summary).transpose()
+        row.map(|row| summary(self.seals(), row)).transpose()
     }
 
     /// The one incident whose id begins with `prefix`.
@@ -112,7 +117,7 @@ impl Store {
     }
 }
 
-fn summary(row: Row) -> Result<IncidentSummary, StoreError> {
+fn summary(seals: &Seals, row: Row) -> Result<IncidentSummary, StoreError> {
     let Row {
         id,
         service,
@@ -124,11 +129,21 @@ fn summary(row: Row) -> Result<IncidentSummary, StoreError> {
         first_seen,
         last_seen,
         count,
+        sealed,
         heal,
         phase,
         outcome,
+        outcome_sealed,
         class,
     } = row;
+    let title = seals.open_text(Place::new(Column::Title, &id), sealed, title)?;
+    let outcome_sealed = outcome_sealed.unwrap_or(0);
+    let outcome = read_outcome(
+        seals,
+        heal.as_deref().unwrap_or_default(),
+        outcome_sealed,
+        outcome,
+    )?;
     Ok(IncidentSummary {
         incident: Incident {
             id: IncidentId::new(id),
@@ -144,7 +159,7 @@ fn summary(row: Row) -> Result<IncidentSummary, StoreError> {
         },
         heal: heal.map(HealId::new),
         phase: phase.unwrap_or_else(|| "new".to_string()),
-        outcome: read_outcome(outcome)?,
+        outcome,
         class: class.map(FaultCode::new),
     })
 }

@@ -3,6 +3,7 @@
 
 use crate::error::StoreError;
 use crate::open::{Durability, Store};
+use crate::seal::{Column, Place, Seals};
 use crate::time::{from_column, whole_microseconds};
 use homeostasis_domain::heal::{Entry, HealEvent, IllegalEvent, State};
 use homeostasis_domain::{HealId, IncidentId, Outcome};
@@ -65,7 +66,7 @@ impl Store {
         let at = whole_microseconds(at);
 
         let mut transaction = self.write(Durability::Full).await?;
-        let before = replay(&read_log(&mut transaction, heal).await?)?;
+        let before = replay(&read_log(&mut transaction, self.seals(), heal).await?)?;
         let next = before.length + 1;
         if number != next {
             return Err(AppendError::Conflict {
@@ -80,14 +81,19 @@ impl Store {
                 heal: heal.clone(),
                 source,
             })?;
-        sqlx::query("INSERT INTO heal_log (heal, number, at, event) VALUES ($1, $2, $3, $4)")
-            .bind(heal.as_str())
-            .bind(number as i64)
-            .bind(at.as_microsecond())
-            .bind(text)
-            .execute(&mut *transaction)
-            .await?;
-        write_read_model(&mut transaction, heal, &state, at).await?;
+        let place = Place::numbered(Column::HealEntry, heal.as_str(), number as i64);
+        let (sealed, text) = self.seals().seal_text(place, text)?;
+        sqlx::query(
+            "INSERT INTO heal_log (heal, number, at, sealed, event) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(heal.as_str())
+        .bind(number as i64)
+        .bind(at.as_microsecond())
+        .bind(sealed)
+        .bind(text)
+        .execute(&mut *transaction)
+        .await?;
+        write_read_model(&mut transaction, self.seals(), heal, &state, at).await?;
         transaction.commit().await?;
         Ok(Entry {
             heal: heal.clone(),
@@ -100,7 +106,7 @@ impl Store {
     /// The whole log of a heal, first entry first; empty when there is no such heal.
     pub async fn log(&self, heal: &HealId) -> Result<Vec<Entry>, StoreError> {
         let mut connection = self.readers().acquire().await?;
-        read_log(&mut connection, heal).await
+        read_log(&mut connection, self.seals(), heal).await
     }
 
     /// Heals that are not closed, the oldest first.
@@ -128,22 +134,31 @@ impl Store {
         incident: &IncidentId,
         since: Timestamp,
     ) -> Result<Vec<(HealId, Option<Outcome>)>, StoreError> {
-        let rows: Vec<(String, Option<String>)> = sqlx::query_as(
-            "SELECT id, outcome FROM heals WHERE incident = $1 AND updated >= $2 ORDER BY ordinal",
+        let rows: Vec<(String, i64, Option<String>)> = sqlx::query_as(
+            "SELECT id, sealed, outcome FROM heals WHERE incident = $1 AND updated >= $2 ORDER BY ordinal",
         )
         .bind(incident.as_str())
         .bind(since.as_microsecond())
         .fetch_all(self.readers())
         .await?;
         rows.into_iter()
-            .map(|(id, outcome)| Ok((HealId::new(id), read_outcome(outcome)?)))
+            .map(|(id, sealed, outcome)| {
+                let outcome = read_outcome(self.seals(), &id, sealed, outcome)?;
+                Ok((HealId::new(id), outcome))
+            })
             .collect()
     }
 }
 
 /// The outcome in a column, if there is one.
-pub(crate) fn read_outcome(text: Option<String>) -> Result<Option<Outcome>, StoreError> {
+pub(crate) fn read_outcome(
+    seals: &Seals,
+    heal: &str,
+    sealed: i64,
+    text: Option<String>,
+) -> Result<Option<Outcome>, StoreError> {
     text.map(|text| {
+        let text = seals.open_text(Place::new(Column::Outcome, heal), sealed, text)?;
         serde_json::from_str(&text).map_err(|error| StoreError::unreadable("an outcome", error))
     })
     .transpose()
@@ -151,15 +166,19 @@ pub(crate) fn read_outcome(text: Option<String>) -> Result<Option<Outcome>, Stor
 
 async fn read_log(
     connection: &mut SqliteConnection,
+    seals: &Seals,
     heal: &HealId,
 ) -> Result<Vec<Entry>, StoreError> {
-    let rows: Vec<(i64, i64, String)> =
-        sqlx::query_as("SELECT number, at, event FROM heal_log WHERE heal = $1 ORDER BY number")
-            .bind(heal.as_str())
-            .fetch_all(connection)
-            .await?;
+    let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(
+        "SELECT number, at, sealed, event FROM heal_log WHERE heal = $1 ORDER BY number",
+    )
+    .bind(heal.as_str())
+    .fetch_all(connection)
+    .await?;
     rows.into_iter()
-        .map(|(number, at, text)| {
+        .map(|(number, at, sealed, text)| {
+            let place = Place::numbered(Column::HealEntry, heal.as_str(), number);
+            let text = seals.open_text(place, sealed, text)?;
             let event = serde_json::from_str(&text).map_err(|error| {
                 StoreError::unreadable(format!("entry {number} of heal {heal}"), error)
             })?;
@@ -182,6 +201,7 @@ fn replay(log: &[Entry]) -> Result<State, StoreError> {
 
 async fn write_read_model(
     connection: &mut SqliteConnection,
+    seals: &Seals,
     heal: &HealId,
     state: &State,
     at: Timestamp,
@@ -196,18 +216,24 @@ async fn write_read_model(
         .outcome()
         .map(serde_json::to_string)
         .transpose()
-        .map_err(|error| StoreError::unstorable("an outcome", error))?;
+        .map_err(|error| StoreError::unstorable("an outcome", error))?
+        .map(|text| seals.seal_text(Place::new(Column::Outcome, heal.as_str()), text))
+        .transpose()?;
+    let (sealed, outcome) = match outcome {
+        Some((sealed, text)) => (sealed, Some(text)),
+        None => (seals.current(), None),
+    };
     let class = state
         .diagnosis
         .as_ref()
         .and_then(|diagnosis| diagnosis.hypotheses.first())
         .map(|hypothesis| hypothesis.class.as_str());
     sqlx::query(
-        "INSERT INTO heals (id, incident, ordinal, source, length, phase, outcome, class, opened, updated) \
+        "INSERT INTO heals (id, incident, ordinal, source, length, phase, outcome, class, opened, updated, sealed) \
          VALUES ($1, $2, (SELECT COUNT(*) + 1 FROM heals AS earlier WHERE earlier.incident = $2), \
-                 $3, $4, $5, $6, $7, $8, $8) \
+                 $3, $4, $5, $6, $7, $8, $8, $9) \
          ON CONFLICT (id) DO UPDATE SET length = excluded.length, phase = excluded.phase, \
-             outcome = excluded.outcome, class = excluded.class, updated = excluded.updated",
+             outcome = excluded.outcome, class = excluded.class, updated = excluded.updated, sealed = excluded.sealed",
     )
     .bind(heal.as_str())
     .bind(incident.as_str())
@@ -217,6 +243,7 @@ async fn write_read_model(
     .bind(outcome)
     .bind(class)
     .bind(at.as_microsecond())
+    .bind(sealed)
     .execute(connection)
     .await?;
     Ok(())

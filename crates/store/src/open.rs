@@ -2,10 +2,13 @@
 //! none of them deletes anything.
 
 use crate::error::{StoreError, Trouble, message_of};
+use crate::key::Key;
+use crate::seal::{Seals, proof, proves};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, Sqlite, Transaction};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
@@ -37,6 +40,7 @@ struct Inner {
     // Invariant: exactly one connection, so that writes of this process queue here and not in SQLite's lock.
     writer: SqlitePool,
     readers: SqlitePool,
+    seals: Seals,
     // Held, never read: closing the file gives the lock up.
     _lock: Option<File>,
 }
@@ -105,6 +109,46 @@ pub enum OpenError {
         /// Its version.
         found: String,
     },
+    /// Its values are sealed, and no key was given.
+    #[error(
+        "{file} is encrypted with the key {name}, and no key was given; give it with --key-file, HOMEOSTASIS_KEY, or `key_file` below [store] in homeostasis.toml"
+    )]
+    NoKey {
+        /// Which file.
+        file: PathBuf,
+        /// Name of the key that is needed.
+        name: String,
+    },
+    /// Its values are sealed with another key.
+    #[error(
+        "{file} is encrypted with the key {name}, and the one that was given is {given}; give the right one, or name another folder for a new store"
+    )]
+    WrongKey {
+        /// Which file.
+        file: PathBuf,
+        /// Name of the key that is needed.
+        name: String,
+        /// Name of the key that was given.
+        given: String,
+    },
+    /// A change of the key was begun and not finished.
+    #[error(
+        "the key of {file} was being changed from {old} to {new}, and that was not finished; run `homeostasis key rotate` with the files of these keys again"
+    )]
+    KeyChanging {
+        /// Which file.
+        file: PathBuf,
+        /// Name of the key before.
+        old: String,
+        /// Name of the key to come.
+        new: String,
+    },
+    /// There is no key to be changed.
+    #[error("{file} is not encrypted yet; `homeostasis key seal` does it with a first key")]
+    NotSealed {
+        /// Which file.
+        file: PathBuf,
+    },
     /// Anything else.
     #[error("{file} cannot be opened")]
     Failed {
@@ -114,6 +158,17 @@ pub enum OpenError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// What an opened store is to be read and written with.
+#[derive(Clone, Copy)]
+pub(crate) enum Unlock<'a> {
+    /// The key that it is sealed with, if it is.
+    With(Option<&'a Key>),
+    /// The same, and a store that is plain is sealed with it from now on.
+    Adopt(Option<&'a Key>),
+    /// One key and the one that comes after it.
+    Change { old: &'a Key, new: &'a Key },
 }
 
 /// Whether a write must be on disk before it is acknowledged.
@@ -129,16 +184,36 @@ impl Store {
     /// Opens the store for queries and single writes, beside a process that may hold it exclusively.
     /// Makes the folder (0700) and the file (0600) when they are not there.
     pub async fn open(folder: &Path) -> Result<Store, OpenError> {
+        Store::open_with_key(folder, None).await
+    }
+
+    /// As [`Store::open`], for a store that may be sealed. A key does nothing to one that is not.
+    pub async fn open_with_key(folder: &Path, key: Option<&Key>) -> Result<Store, OpenError> {
         make_folder(folder)?;
-        connect(folder, None).await
+        connect(folder, None, Unlock::With(key)).await
     }
 
     /// Opens the store as the one process that heals from it, and looks through the whole file for damage first.
     /// The lock ends with the last clone of the handle, or with the process.
     pub async fn open_exclusive(folder: &Path) -> Result<Store, OpenError> {
+        Store::open_exclusive_with_key(folder, None).await
+    }
+
+    /// As [`Store::open_exclusive`]. With a key, values are sealed from now on; those that are plain stay readable.
+    pub async fn open_exclusive_with_key(
+        folder: &Path,
+        key: Option<&Key>,
+    ) -> Result<Store, OpenError> {
+        Store::open_exclusive_to(folder, Unlock::Adopt(key)).await
+    }
+
+    pub(crate) async fn open_exclusive_to(
+        folder: &Path,
+        unlock: Unlock<'_>,
+    ) -> Result<Store, OpenError> {
         make_folder(folder)?;
         let lock = take_lock(folder)?;
-        let store = connect(folder, Some(lock)).await?;
+        let store = connect(folder, Some(lock), unlock).await?;
         store.look_for_damage().await?;
         Ok(store)
     }
@@ -152,6 +227,10 @@ impl Store {
     pub async fn close(&self) {
         self.inner.readers.close().await;
         self.inner.writer.close().await;
+    }
+
+    pub(crate) fn seals(&self) -> &Seals {
+        &self.inner.seals
     }
 
     pub(crate) fn readers(&self) -> &SqlitePool {
@@ -176,7 +255,7 @@ impl Store {
 
     /// The writer without an open transaction. When SQLite itself rolled one back, as it does on a full disk, the
     /// driver still counts it and would refuse to begin another, so such a connection is replaced by a new one.
-    async fn writer_connection(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+    pub(crate) async fn writer_connection(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
         let mut connection = self.inner.writer.acquire().await?;
         // A rollback that a dropped transaction has queued is done before this answers.
         connection.ping().await?;
@@ -207,7 +286,11 @@ impl Store {
     }
 }
 
-async fn connect(folder: &Path, lock: Option<File>) -> Result<Store, OpenError> {
+async fn connect(
+    folder: &Path,
+    lock: Option<File>,
+    unlock: Unlock<'_>,
+) -> Result<Store, OpenError> {
     let file = folder.join(DATABASE);
     make_file(folder, &file)?;
     // Two processes that open a new store at once must not both run the migrations.
@@ -227,6 +310,8 @@ async fn connect(folder: &Path, lock: Option<File>) -> Result<Store, OpenError> 
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        // Room that becomes free holds nothing of what was there.
+        .pragma("secure_delete", "ON")
         .disable_statement_logging();
     let pool = || {
         SqlitePoolOptions::new()
@@ -234,9 +319,15 @@ async fn connect(folder: &Path, lock: Option<File>) -> Result<Store, OpenError> 
             .idle_timeout(None)
             .max_lifetime(None)
     };
+    // That free room can be given back in steps must be said before there is anything, and writes when said again.
+    let is_new = file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+    let first = match is_new {
+        true => options.clone().auto_vacuum(SqliteAutoVacuum::Incremental),
+        false => options.clone(),
+    };
     let writer = pool()
         .max_connections(1)
-        .connect_with(options.clone())
+        .connect_with(first)
         .await
         .map_err(|error| open_error(folder, error))?;
     check_version(&writer, folder).await?;
@@ -244,6 +335,7 @@ async fn connect(folder: &Path, lock: Option<File>) -> Result<Store, OpenError> 
         .run(&writer)
         .await
         .map_err(|error| migrate_error(folder, error))?;
+    let seals = seals(&writer, folder, unlock).await?;
     let readers = pool()
         .max_connections(READERS)
         .connect_with(options.pragma("query_only", "1"))
@@ -255,9 +347,90 @@ async fn connect(folder: &Path, lock: Option<File>) -> Result<Store, OpenError> 
             folder: folder.to_path_buf(),
             writer,
             readers,
+            seals,
             _lock: lock,
         }),
     })
+}
+
+/// Finds out which of the keys given have which numbers here. The lock on opening is held meanwhile.
+async fn seals(writer: &SqlitePool, folder: &Path, unlock: Unlock<'_>) -> Result<Seals, OpenError> {
+    let known: Vec<(i64, String, Vec<u8>)> =
+        sqlx::query_as("SELECT number, name, proof FROM keys ORDER BY number")
+            .fetch_all(writer)
+            .await
+            .map_err(|error| open_error(folder, error))?;
+    let file = folder.join(DATABASE);
+    let wrong = |name: &str, given: &Key| OpenError::WrongKey {
+        file: folder.join(DATABASE),
+        name: name.to_string(),
+        given: given.name(),
+    };
+    match (unlock, known.as_slice()) {
+        (Unlock::With(_) | Unlock::Adopt(None), []) => Ok(Seals::default()),
+        (Unlock::Adopt(Some(key)), []) => {
+            add_key(writer, folder, 1, key).await?;
+            Ok(Seals::of(&[(1, key)]))
+        }
+        (Unlock::With(None) | Unlock::Adopt(None), [(_, name, _)]) => Err(OpenError::NoKey {
+            file,
+            name: name.clone(),
+        }),
+        (Unlock::With(Some(key)) | Unlock::Adopt(Some(key)), [(number, name, proof)]) => {
+            if proves(key, *number, proof) {
+                Ok(Seals::of(&[(*number, key)]))
+            } else {
+                Err(wrong(name, key))
+            }
+        }
+        (Unlock::With(_) | Unlock::Adopt(_), [(_, old, _), .., (_, new, _)]) => {
+            Err(OpenError::KeyChanging {
+                file,
+                old: old.clone(),
+                new: new.clone(),
+            })
+        }
+        (Unlock::Change { .. }, []) => Err(OpenError::NotSealed { file }),
+        (Unlock::Change { old, new }, [(number, name, proof)]) => {
+            if proves(old, *number, proof) {
+                add_key(writer, folder, number + 1, new).await?;
+                Ok(Seals::of(&[(*number, old), (number + 1, new)]))
+            } else if proves(new, *number, proof) {
+                Ok(Seals::of(&[(*number, new)]))
+            } else {
+                Err(wrong(name, old))
+            }
+        }
+        (Unlock::Change { old, new }, [first, .., last]) => {
+            if !proves(old, first.0, &first.2) {
+                Err(wrong(&first.1, old))
+            } else if !proves(new, last.0, &last.2) {
+                Err(wrong(&last.1, new))
+            } else {
+                Ok(Seals::of(&[(first.0, old), (last.0, new)]))
+            }
+        }
+    }
+}
+
+async fn add_key(
+    writer: &SqlitePool,
+    folder: &Path,
+    number: i64,
+    key: &Key,
+) -> Result<(), OpenError> {
+    let proof = proof(key, number).ok_or_else(|| {
+        let why = io::Error::other("the system gave no random numbers");
+        failed(&folder.join(DATABASE), why)
+    })?;
+    sqlx::query("INSERT INTO keys (number, name, proof) VALUES ($1, $2, $3)")
+        .bind(number)
+        .bind(key.name())
+        .bind(proof)
+        .execute(writer)
+        .await
+        .map_err(|error| open_error(folder, error))?;
+    Ok(())
 }
 
 async fn check_version(pool: &SqlitePool, folder: &Path) -> Result<(), OpenError> {

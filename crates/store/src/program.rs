@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use crate::open::{Durability, Store};
+use crate::seal::{Column, Place};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -53,11 +54,15 @@ impl Store {
     ) -> Result<(), StoreError> {
         let text = serde_json::to_string(value)
             .map_err(|error| StoreError::unstorable(format!("the record \"{name}\""), error))?;
+        let place = Place::new(Column::Record, name);
+        let (sealed, text) = self.seals().seal_text(place, text)?;
         let mut transaction = self.write(Durability::Full).await?;
         sqlx::query(
-            "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            "INSERT INTO meta (name, sealed, value) VALUES ($1, $2, $3) \
+             ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed, value = excluded.value",
         )
         .bind(name)
+        .bind(sealed)
         .bind(text)
         .execute(&mut *transaction)
         .await?;
@@ -67,11 +72,14 @@ impl Store {
 
     /// The record under a name.
     pub async fn get_meta<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
-        let text: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
-            .bind(name)
-            .fetch_optional(self.readers())
-            .await?;
-        text.map(|text| {
+        let row: Option<(i64, String)> =
+            sqlx::query_as("SELECT sealed, value FROM meta WHERE name = $1")
+                .bind(name)
+                .fetch_optional(self.readers())
+                .await?;
+        let place = Place::new(Column::Record, name);
+        row.map(|(sealed, text)| {
+            let text = self.seals().open_text(place, sealed, text)?;
             serde_json::from_str(&text)
                 .map_err(|error| StoreError::unreadable(format!("the record \"{name}\""), error))
         })

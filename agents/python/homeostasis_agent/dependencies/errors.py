@@ -1,26 +1,51 @@
 """Exceptions of libraries as plain data, and made again from it."""
 
-from .. import calls, values
+from .. import calls, settings, values
 
 MAX_ARGUMENTS = 10
 MAX_ATTRIBUTES = 40
+MAX_LINKS = 3
 
 _dictionary_of = BaseException.__dict__["__dict__"].__get__
+_cause_of = BaseException.__dict__["__cause__"].__get__
+_context_of = BaseException.__dict__["__context__"].__get__
+_is_suppressed = BaseException.__dict__["__suppress_context__"].__get__
 _plain = (type(None), bool, int, str)
 
 
-def bare(error):
-    """An exception of the same class with the same content, but without a traceback, cause and context."""
+def bare(error, depth=MAX_LINKS):
+    """An exception of the same class with the same content, but without a traceback; of those behind it, what a library raised."""
+    class_ = type(error)
+    native = next(base for base in values._mro_of(class_) if values._module_of(base) == "builtins")
     try:
-        again = BaseException.__new__(type(error), *values._exception_arguments_of(error))
-    except TypeError:
-        # Built-in ones with a state of their own.
-        return error
+        make = native.__new__ if class_ is not native else type.__call__
+        again = make(class_, *values._exception_arguments_of(error))
+    except Exception:
+        again = native.__new__(class_)
+        again.args = values._exception_arguments_of(error)
     _dictionary_of(again).update(_dictionary_of(error))
+    if depth > 0:
+        again.__cause__ = _behind(_cause_of(error), depth)
+        again.__context__ = _behind(_context_of(error), depth)
+        again.__suppress_context__ = _is_suppressed(error)
     return again
 
 
-def described(error):
+def _behind(error, depth):
+    """What a library had caught; exceptions that came through the program are there again when it runs again."""
+    return bare(error, depth - 1) if error is not None and _is_of_library(error) else None
+
+
+def _is_of_library(error):
+    entry = error.__traceback__
+    while entry is not None:
+        if settings.in_app(entry.tb_frame.f_code.co_filename):
+            return False
+        entry = entry.tb_next
+    return True
+
+
+def described(error, depth=0):
     """Class and arguments; what of them cannot be kept faithfully becomes text, for the message is what programs look at."""
     arguments = []
     for argument in values._exception_arguments_of(error)[:MAX_ARGUMENTS]:
@@ -31,7 +56,12 @@ def described(error):
             arguments.append(calls.faithful(argument, values.Budget(200)))
         except calls.Unfaithful:
             arguments.append({"t": "str", "v": values.class_name(type(argument)), "len": 0})
-    return {"class": values.class_name(type(error)), "arguments": arguments, "attributes": _attributes(error)}
+    found = {"class": values.class_name(type(error)), "arguments": arguments, "attributes": _attributes(error)}
+    for name, other in (("cause", _cause_of(error)), ("context", _context_of(error))):
+        kept = other is not None and depth > 0 and _is_of_library(other)
+        found[name] = described(other, depth - 1) if kept else None
+    found["suppressed"] = _is_suppressed(error)
+    return found
 
 
 def _attributes(error):
@@ -60,4 +90,8 @@ def made(error):
         again = class_.__new__(class_)
         again.args = tuple(arguments)
     _dictionary_of(again).update((name, made_value(value)) for name, value in error.get("attributes", {}).items())
+    for name in ("cause", "context"):
+        if error.get(name) is not None:
+            setattr(again, "__%s__" % name, made(error[name]))
+    again.__suppress_context__ = error.get("suppressed", False)
     return again

@@ -10,7 +10,7 @@ from base64 import b64decode
 from hashlib import sha256
 from urllib.parse import unquote_plus, urlsplit
 
-from .. import calls, requests
+from .. import calls, redact, requests
 from . import matching
 
 MAX_QUESTION_BODY = 64 << 10
@@ -18,6 +18,8 @@ MAX_ANSWER_BODY = 256 << 10
 MAX_TOLD = 200
 
 _safe = frozenset(["GET", "HEAD", "OPTIONS"])
+# What proves in a query that it is fresh: made anew for each request.
+_fresh = re.compile(r"(?i)^(?:x-amz-(?:date|signature|credential|security-token)|(?:oauth_)?(?:nonce|timestamp|signature)|sig|sign|ts|_|expires)$")
 _boundary = re.compile(r'(?i)boundary="?([^";,\s]+)')
 
 
@@ -155,7 +157,7 @@ def _urls(recorded, asked):
         return matching.NOT
     if recorded.scheme != asked.scheme or recorded.netloc.lower() != asked.netloc.lower():
         return matching.NOT
-    return min(matching.texts(recorded.path, asked.path), _pairs(recorded.query, asked.query))
+    return min(_words(recorded.path, asked.path), _pairs(recorded.query, asked.query))
 
 
 def _pairs(recorded, asked):
@@ -171,7 +173,7 @@ def _pairs(recorded, asked):
         best, found = matching.NOT, None
         for number, (other, recorded_value) in enumerate(waiting):
             if other == name:
-                sure = matching.texts(recorded_value, value)
+                sure = _named(name, recorded_value, value)
                 if sure > best:
                     best, found = sure, number
         if found is None:
@@ -179,6 +181,19 @@ def _pairs(recorded, asked):
         del waiting[found]
         surest = min(surest, best)
     return surest
+
+
+def _words(recorded, asked, is_secret=False):
+    return matching.texts(recorded, asked, 1 if is_secret else matching.LEAST_HIDDEN)
+
+
+def _named(name, recorded, asked):
+    sure = _words(recorded, asked, redact.is_secret(name))
+    if sure == matching.NOT and recorded and asked and _fresh.match(name):
+        return matching.MASKED
+    if sure == matching.NOT and recorded.isdigit() and asked.isdigit() and len(recorded) < 20:
+        return _moments(int(recorded), int(asked))
+    return sure
 
 
 def _pair(part):
@@ -199,11 +214,11 @@ def _bodies(recorded, asked):
         return _pairs(one, other)
     if "multipart/" in kind:
         one = _without_boundary(one, recorded["content_type"])
-        return matching.texts(one, _without_boundary(other, asked["content_type"]))
+        return _words(one, _without_boundary(other, asked["content_type"]))
     try:
         return _json(json.loads(one), json.loads(other))
     except (ValueError, RecursionError):
-        return matching.texts(one, other)
+        return _words(one, other)
 
 
 def _decoded(body):
@@ -220,33 +235,37 @@ def _without_boundary(text, content_type):
     return text.replace(found.group(1), "boundary") if found is not None else text
 
 
-def _json(recorded, asked):
+def _json(recorded, asked, is_secret=False):
     if type(recorded) is dict and type(asked) is dict:
         if recorded.keys() != asked.keys():
             return matching.NOT
-        return min((_json(recorded[name], asked[name]) for name in asked), default=matching.SAME)
+        inner = (_json(recorded[name], asked[name], is_secret or redact.is_secret(name)) for name in asked)
+        return min(inner, default=matching.SAME)
     if type(recorded) is list and type(asked) is list:
         if len(recorded) != len(asked):
             return matching.NOT
-        return min(map(_json, recorded, asked), default=matching.SAME)
+        inner = (_json(one, other, is_secret) for one, other in zip(recorded, asked))
+        return min(inner, default=matching.SAME)
     if type(recorded) is str and type(asked) is str:
-        return matching.texts(recorded, asked)
+        return _words(recorded, asked, is_secret)
     if type(recorded) is type(asked) and recorded == asked:
         return matching.SAME
     if type(recorded) in (int, float) and type(asked) in (int, float):
-        return _numbers(recorded, asked)
+        if is_secret and repr(recorded) == "1" + redact.mask(repr(asked))[1:]:
+            # A number that was hidden begins with a one.
+            return matching.MASKED
+        return _moments(recorded, asked)
     return matching.NOT
 
 
-def _numbers(recorded, asked):
-    """The same number, a point in time, or one that was hidden: then it is a one and zeros."""
+def _moments(recorded, asked):
+    """The same number, or the same point in time, in seconds or milliseconds."""
     if recorded == asked:
         return matching.SAME
     for unit in (1, 1000):
         if recorded > 1e9 * unit and abs(recorded - asked) < matching.SECONDS_APART * unit:
             return matching.MASKED
-    hidden = matching.mask(repr(asked))
-    return matching.MASKED if repr(recorded) == "1" + hidden[1:] else matching.NOT
+    return matching.NOT
 
 
 def is_repeatable(question):

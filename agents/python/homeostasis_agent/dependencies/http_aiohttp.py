@@ -10,7 +10,6 @@ from .. import guard
 from . import errors, failing, http, http_wire, replaying
 from .recording import note
 
-KEY = "_homeostasis_answer"
 # Estimate for one exchange without its bytes, for the limits of recording.
 SIZE = 800
 # How often a replay looks whether the program waits for what was not recorded.
@@ -71,14 +70,14 @@ def _begin(request, connection):
         exchange = Exchange(url.scheme, url.raw_host or "", url.port)
         exchange.timer = request._timer
         exchange.payload_before = getattr(protocol, "_payload", None)
-        protocol.__dict__[KEY] = note("http", exchange, exchange, SIZE)
+        protocol._homeostasis_answer = note("http", exchange, exchange, SIZE)
     except Exception:
         guard.failed("aiohttp")
 
 
 def _sent(writer, chunk):
     try:
-        answer = writer._protocol.__dict__.get(KEY)
+        answer = getattr(writer._protocol, "_homeostasis_answer", None)
         if answer is not None:
             answer.question.sent(chunk, answer)
     except Exception:
@@ -88,10 +87,11 @@ def _sent(writer, chunk):
 def record_protocol(module):
     """For `aiohttp.client_proto`."""
     class_ = module.ResponseHandler
+    class_._homeostasis_answer = None
     data_received, connection_lost, read_timeout = class_.data_received, class_.connection_lost, class_._on_read_timeout
 
     def data_received_and_kept(self, data):
-        answer = self.__dict__.get(KEY)
+        answer = self._homeostasis_answer
         if answer is None:
             return data_received(self, data)
         exchange = answer.question
@@ -102,32 +102,43 @@ def record_protocol(module):
             guard.failed("aiohttp")
         result = data_received(self, data)
         payload = self._payload
-        if payload is not None and payload is not exchange.payload_before and payload.is_eof():
+        if self._upgraded or payload is not None and payload is not exchange.payload_before and payload.is_eof():
             # A connection that waits in its pool holds on to nothing.
-            self.__dict__[KEY] = None
+            self._homeostasis_answer = None
         return result
 
     def connection_lost_and_told(self, exc):
-        answer = self.__dict__.pop(KEY, None)
+        answer = self._homeostasis_answer
         if answer is not None:
+            self._homeostasis_answer = None
             exchange = answer.question
             try:
-                if self.transport is None:
-                    exchange.given_up = True
-                elif exc is None:
-                    exchange.ended = True
-                else:
+                if exc is not None:
                     exchange.failed(exc, "read")
+                elif not exchange.given_up:
+                    exchange.ended = True
             except Exception:
                 guard.failed("aiohttp")
         return connection_lost(self, exc)
 
     def _on_read_timeout(self):
-        answer = self.__dict__.get(KEY)
+        answer = self._homeostasis_answer
         if answer is not None:
             answer.question.failure = {"error": {"class": "aiohttp.client_exceptions.SocketTimeoutError", "arguments": []}, "during": "silence", "chain": []}
         return read_timeout(self)
 
+    def closing(original):
+        def close(self):
+            answer = self._homeostasis_answer
+            if answer is not None:
+                answer.question.given_up = True
+            return original(self)
+
+        return close
+
+    for name in ("close", "abort"):
+        if name in class_.__dict__:
+            setattr(class_, name, closing(class_.__dict__[name]))
     class_.data_received = data_received_and_kept
     class_.connection_lost = connection_lost_and_told
     class_._on_read_timeout = _on_read_timeout

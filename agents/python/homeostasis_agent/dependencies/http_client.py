@@ -5,15 +5,18 @@ takes the request and gives those bytes back, so that all that libraries do abov
 """
 
 import io
+import re
 import socket
 
 from .. import guard
 from . import failing, http, http_wire, replaying
 from .recording import note
 
-KEY = "_homeostasis_answer"
 # Estimate for one exchange without its bytes, for the limits of recording.
 SIZE = 500
+
+# What `http.client` says when a proxy did not do as it was told.
+_refusal = re.compile(r"Tunnel connection failed: (\d{3} .*)")
 
 # Between the call for a response and its making: the answer that is recorded, by the id of the socket.
 _awaiting = {}
@@ -22,6 +25,8 @@ _awaiting = {}
 def record(module):
     """For `http.client`."""
     connection, response = module.HTTPConnection, module.HTTPResponse
+    # Attributes, for whoever touches the dictionary of an object makes all its attributes slower from then on.
+    connection._homeostasis_answer = connection._homeostasis_refused = None
     connection.putrequest = _recording_request(connection.putrequest)
     connection.send = _recording_send(connection.send)
     connection.getresponse = _recording_getresponse(connection.getresponse)
@@ -38,13 +43,13 @@ def record_urllib3(module):
 
 
 def _recording_request(original):
-    def putrequest(self, method, url, *arguments, **named):
-        original(self, method, url, *arguments, **named)
+    def putrequest(self, method, url, skip_host=False, skip_accept_encoding=False):
+        original(self, method, url, skip_host, skip_accept_encoding)
         if not guard.enabled:
             return
         try:
             exchange = http_wire.Exchange(*_origin(self))
-            self.__dict__[KEY] = note("http", exchange, exchange, SIZE + len(url))
+            self._homeostasis_answer = note("http", exchange, exchange, SIZE + len(url))
         except Exception:
             guard.failed("http")
 
@@ -62,7 +67,7 @@ def _origin(connection):
 
 def _recording_send(original):
     def send(self, data):
-        answer = self.__dict__.get(KEY)
+        answer = self._homeostasis_answer
         # Within it a connection may be made, by way of a proxy even.
         if answer is None or answer.question.is_busy:
             return original(self, data)
@@ -137,11 +142,14 @@ def _cause(error):
 
 def _recording_connect(original):
     def connect(self):
+        # Where it failed, a connection forgets whom it was for.
+        origin, tunnel = _origin(self), self._tunnel_host
         try:
             return original(self)
         except Exception as error:
             try:
-                _note_refusal(self, error)
+                if guard.enabled:
+                    _note_refusal(self, error, origin, tunnel or getattr(self, "proxy", None))
             except Exception:
                 guard.failed("http")
             raise
@@ -150,21 +158,19 @@ def _recording_connect(original):
     return connect
 
 
-def _note_refusal(connection, error):
+def _note_refusal(connection, error, origin, proxy):
     """A connection did not come about; classes that inherit from each other tell of it twice."""
-    known = connection.__dict__.get("_homeostasis_refused")
-    if known == id(error):
+    if connection._homeostasis_refused == id(error):
         return
-    connection.__dict__["_homeostasis_refused"] = id(error)
+    connection._homeostasis_refused = id(error)
     cause = _cause(error)
     during = _stage(cause)
-    answer = connection.__dict__.get(KEY)
-    by_proxy = connection._tunnel_host or connection.__dict__.get("proxy")
-    if answer is not None and not by_proxy:
+    answer = connection._homeostasis_answer
+    if answer is not None and not proxy:
         _failed(answer.question, error, during)
         return
-    scheme, host, port = _origin(connection)
-    if by_proxy and during == "connect":
+    scheme, host, port = origin
+    if proxy and during == "connect":
         host, port = connection.host, connection.port
     attempt = http.Connecting(http.url_of(scheme, host, port, ""), failing.described(cause, during))
     note("http", attempt, attempt, SIZE)
@@ -185,11 +191,11 @@ def _stage(error):
 
 def _recording_getresponse(original):
     def getresponse(self):
-        answer = self.__dict__.get(KEY)
+        answer = self._homeostasis_answer
         if answer is None:
             return original(self)
         # From here on only the response knows of it, so that it goes when the response goes.
-        self.__dict__[KEY] = None
+        self._homeostasis_answer = None
         key = id(self.sock)
         _awaiting[key] = answer
         try:
@@ -356,9 +362,14 @@ class StandIn(socket.socket):
         host, _, port = request.target().rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
         failure = replaying.failure_to_connect("http", http.origin(http.url_of("https", self._host, self._port, "")), ("tunnel",))
+        status = "200 Connection established"
         if failure is not None:
-            raise failing.made(failure)
-        return Answer(b"HTTP/1.1 200 Connection established\r\n\r\n", None)
+            error = failing.made(failure)
+            refusal = _refusal.search(str(error))
+            if refusal is None:
+                raise error
+            status = refusal.group(1)
+        return Answer(b"HTTP/1.1 %s\r\n\r\n" % status.encode("latin-1", "replace"), None)
 
     # What else is asked of sockets
 

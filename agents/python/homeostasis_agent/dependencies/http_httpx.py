@@ -89,7 +89,11 @@ def _recording(module, original):
         """The stream of a response, remembering what passes by; made from the one that was there."""
 
         def __iter__(self):
-            answer = self._homeostasis_answer
+            # A response is part of a ring of references; it is not to hold on to what was recorded.
+            answer, self._homeostasis_answer = self._homeostasis_answer, None
+            if answer is None:
+                yield from module.ResponseStream.__iter__(self)
+                return
             exchange = answer.question
             try:
                 for part in module.ResponseStream.__iter__(self):
@@ -140,7 +144,9 @@ def _recording_async(module, original):
         """The stream of a response, remembering what passes by; made from the one that was there."""
 
         def __aiter__(self):
-            return Parts(module.AsyncResponseStream.__aiter__(self), self._homeostasis_answer)
+            answer, self._homeostasis_answer = self._homeostasis_answer, None
+            parts = module.AsyncResponseStream.__aiter__(self)
+            return Parts(parts, answer) if answer is not None else parts
 
     async def handle_async_request(self, request):
         answer, stream = _begin(request, Sent)

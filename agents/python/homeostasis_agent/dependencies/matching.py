@@ -18,24 +18,42 @@ SECONDS_APART = 300
 _times = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
 
 
-def texts(recorded, asked):
-    """Are these the same text, but for what was masked in the recorded one and for points in time?"""
+# The shortest secret that is hidden wherever it turns up; shorter ones are hidden only where their name says what they are.
+LEAST_HIDDEN = 8
+
+
+def texts(recorded, asked, least=1):
+    """Are these the same text, but for what was masked in the recorded one and for points in time?
+
+    `least` is how long what was masked must be: a page 0 is no hidden page 5.
+    """
     if recorded == asked:
         return SAME
     recorded, asked = _times.sub("<time>", recorded), _times.sub("<time>", asked)
-    if recorded == asked or (len(recorded) == len(asked) and _is_masked(recorded, asked)):
+    if recorded == asked or (len(recorded) == len(asked) and _is_masked(recorded, asked, least)):
         return MASKED
     return NOT
 
 
-def _is_masked(recorded, asked):
+def _is_masked(recorded, asked, least):
     masked = mask(asked)
-    return len(masked) == len(recorded) and all(
-        one in (plain, hidden) for one, plain, hidden in zip(recorded, asked, masked)
-    )
+    if len(masked) != len(recorded):
+        return False
+    run, differs = 0, False
+    for one, plain, hidden in zip(recorded, asked, masked):
+        if one == hidden:
+            run += 1
+            differs = differs or one != plain
+        elif one == plain:
+            if differs and run < least:
+                return False
+            run, differs = 0, False
+        else:
+            return False
+    return not differs or run >= least
 
 
-def values(recorded, asked):
+def values(recorded, asked, least=1):
     """The same for values of the protocol."""
     if recorded == asked:
         return SAME
@@ -45,11 +63,11 @@ def values(recorded, asked):
     if kind != asked.get("t"):
         return NOT
     if kind == "str":
-        return texts(recorded["v"], asked["v"])
+        return texts(recorded["v"], asked["v"], least)
     if kind == "bytes":
         from base64 import b64decode
 
-        return texts(b64decode(recorded["v"]).decode("latin-1"), b64decode(asked["v"]).decode("latin-1"))
+        return texts(b64decode(recorded["v"]).decode("latin-1"), b64decode(asked["v"]).decode("latin-1"), least)
     if kind == "other" and recorded["class"] == asked["class"]:
         return _others(recorded, asked)
     if kind == "float":

@@ -21,6 +21,9 @@ MAX_CONTEXTS = 200
 # All have a field `answers`, which stays None until there is something to keep.
 in_flight = ContextVar("homeostasis.in_flight", default=None)
 
+# Was it handed down to this thread by the one that serves the request? Then it may have ended since.
+handed_down = ContextVar("homeostasis.handed_down", default=False)
+
 _contexts = 0
 
 

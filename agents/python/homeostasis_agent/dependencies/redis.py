@@ -6,7 +6,7 @@ A question while recording is `(server, batch, number)`: whom the connection is 
 
 from hashlib import sha256
 
-from .. import calls, values
+from .. import calls, redact, values
 from . import errors, matching
 
 MAX_TOLD = 200
@@ -147,10 +147,22 @@ def alike(recorded, asked):
         return matching.SAME
     if _name(one) != _name(other):
         return matching.NOT
-    surest = matching.sequences(one[1:], other[1:])
+    surest = _parts(one, other)
     if surest == matching.NOT and _name(other) in _writes and "value" in recorded["answer"]:
-        if matching.values(one[1], other[1]) != matching.NOT:
+        if matching.values(one[1], other[1], matching.LEAST_HIDDEN) != matching.NOT:
             return matching.WRITES
+    return surest
+
+
+def _parts(recorded, asked):
+    """The key of what is set or read says whether it is a secret, as it did when it was hidden."""
+    key = redact._text_of(asked[1]) if len(asked) > 1 else None
+    least = 1 if key is not None and redact.is_secret(key) else matching.LEAST_HIDDEN
+    surest = matching.SAME
+    for number, (one, other) in enumerate(zip(recorded, asked)):
+        surest = min(surest, matching.values(one, other, least if number > 1 else matching.LEAST_HIDDEN))
+        if surest == matching.NOT:
+            break
     return surest
 
 

@@ -8,9 +8,6 @@ from .. import guard
 from . import failing, redis, replaying
 from .recording import TOO_LARGE, note
 
-BATCH = "_homeostasis_batch"
-BUSY = "_homeostasis_busy"
-SERVER = "_homeostasis_server"
 # Estimate for one answer without its bytes, for the limits of recording.
 SIZE = 200
 MAX_ITEMS = 1000
@@ -19,17 +16,25 @@ _plain = frozenset([int, float, bool, type(None)])
 
 
 def record(module):
-    class_ = module.AbstractConnection
+    class_ = _prepared(module)
     _wrap(class_, "connect", _recording_connect)
     _wrap(class_, "send_packed_command", _recording_send)
     _wrap(class_, "read_response", _recording_read)
 
 
 def record_async(module):
-    class_ = module.AbstractConnection
+    class_ = _prepared(module)
     _wrap(class_, "connect", _recording_connect_async)
     _wrap(class_, "send_packed_command", _recording_send_async)
     _wrap(class_, "read_response", _recording_read_async)
+
+
+def _prepared(module):
+    """The class of connections: what was sent last, whether what is sent now is of our concern, and whom it is to."""
+    class_ = module.AbstractConnection
+    class_._homeostasis_batch = class_._homeostasis_server = None
+    class_._homeostasis_busy = False
+    return class_
 
 
 def _wrap(class_, name, wrapper):
@@ -45,8 +50,7 @@ def _recording_connect(original):
     def connect(self):
         if self._sock is not None:
             return original(self)
-        state = self.__dict__
-        before, state[BUSY] = state.get(BUSY), True
+        before, self._homeostasis_busy = self._homeostasis_busy, True
         try:
             return original(self)
         except BaseException as error:
@@ -54,7 +58,7 @@ def _recording_connect(original):
                 _note_refusal(self, error)
             raise
         finally:
-            state[BUSY] = before
+            self._homeostasis_busy = before
 
     return connect
 
@@ -63,8 +67,7 @@ def _recording_connect_async(original):
     async def connect(self):
         if self._reader is not None:
             return await original(self)
-        state = self.__dict__
-        before, state[BUSY] = state.get(BUSY), True
+        before, self._homeostasis_busy = self._homeostasis_busy, True
         try:
             return await original(self)
         except BaseException as error:
@@ -72,7 +75,7 @@ def _recording_connect_async(original):
                 _note_refusal(self, error)
             raise
         finally:
-            state[BUSY] = before
+            self._homeostasis_busy = before
 
     return connect
 
@@ -87,18 +90,17 @@ def _note_refusal(connection, error):
 
 def _server(connection):
     """Whom it is to, as text."""
-    known = connection.__dict__.get(SERVER)
+    known = connection._homeostasis_server
     if known is None:
         path = getattr(connection, "path", None)
         where = path if isinstance(path, str) and path else "%s:%s" % (getattr(connection, "host", ""), getattr(connection, "port", ""))
-        known = connection.__dict__[SERVER] = "%s/%s" % (where, getattr(connection, "db", 0) or 0)
+        known = connection._homeostasis_server = "%s/%s" % (where, getattr(connection, "db", 0) or 0)
     return known
 
 
 def _recording_send(original):
     def send_packed_command(self, command, check_health=True):
-        state = self.__dict__
-        if state.get(BUSY) or not guard.enabled:
+        if self._homeostasis_busy or not guard.enabled:
             return original(self, command, check_health)
         try:
             command, batch = _batch(command)
@@ -106,16 +108,16 @@ def _recording_send(original):
             guard.failed("redis")
             return original(self, command, check_health)
         # Within it the connection may be made, and its health be looked after.
-        state[BUSY] = True
+        self._homeostasis_busy = True
         try:
             result = original(self, command, check_health)
         except BaseException as error:
-            state[BATCH] = None
+            self._homeostasis_batch = None
             _note(self, batch, None, error, "send")
             raise
         finally:
-            state[BUSY] = False
-        state[BATCH] = batch
+            self._homeostasis_busy = False
+        self._homeostasis_batch = batch
         return result
 
     return send_packed_command
@@ -123,24 +125,23 @@ def _recording_send(original):
 
 def _recording_send_async(original):
     async def send_packed_command(self, command, check_health=True):
-        state = self.__dict__
-        if state.get(BUSY) or not guard.enabled:
+        if self._homeostasis_busy or not guard.enabled:
             return await original(self, command, check_health)
         try:
             command, batch = _batch(command)
         except Exception:
             guard.failed("redis")
             return await original(self, command, check_health)
-        state[BUSY] = True
+        self._homeostasis_busy = True
         try:
             result = await original(self, command, check_health)
         except BaseException as error:
-            state[BATCH] = None
+            self._homeostasis_batch = None
             _note(self, batch, None, error, "send")
             raise
         finally:
-            state[BUSY] = False
-        state[BATCH] = batch
+            self._homeostasis_busy = False
+        self._homeostasis_batch = batch
         return result
 
     return send_packed_command
@@ -159,8 +160,8 @@ def _batch(command):
 
 def _recording_read(original):
     def read_response(self, *arguments, **named):
-        batch = self.__dict__.get(BATCH)
-        if batch is None or self.__dict__.get(BUSY):
+        batch = self._homeostasis_batch
+        if batch is None or self._homeostasis_busy:
             return original(self, *arguments, **named)
         try:
             result = original(self, *arguments, **named)
@@ -175,8 +176,8 @@ def _recording_read(original):
 
 def _recording_read_async(original):
     async def read_response(self, *arguments, **named):
-        batch = self.__dict__.get(BATCH)
-        if batch is None or self.__dict__.get(BUSY):
+        batch = self._homeostasis_batch
+        if batch is None or self._homeostasis_busy:
             return await original(self, *arguments, **named)
         try:
             result = await original(self, *arguments, **named)
@@ -194,10 +195,9 @@ def _note(connection, batch, value, error, during):
     try:
         number = batch.answered
         batch.answered = number + 1
-        if number and number >= batch.most():
-            # Published, or pushed: nobody asked for it.
-            connection.__dict__[BATCH] = None
-            return
+        if number + 1 >= batch.most():
+            # What comes after it was published, or pushed. And a connection in its pool holds on to nothing.
+            connection._homeostasis_batch = None
         question = (_server(connection), batch, number)
         size = SIZE if number else SIZE + batch.size()
         if error is not None:
@@ -240,7 +240,7 @@ def _kept(value, room):
 
 
 def replay(module):
-    class_ = module.AbstractConnection
+    class_ = _prepared(module)
 
     def connect(self, *arguments, **named):
         failure = _failure_to_connect(self)
@@ -264,12 +264,11 @@ def replay(module):
 
     for function in (connect, check_health, can_read, send_packed_command, read_response):
         setattr(class_, function.__name__, function)
-    if "connect_check_health" in class_.__dict__:
-        class_.connect_check_health = connect
+    class_.connect_check_health = connect
 
 
 def replay_async(module):
-    class_ = module.AbstractConnection
+    class_ = _prepared(module)
 
     async def connect(self, *arguments, **named):
         failure = _failure_to_connect(self)
@@ -279,7 +278,7 @@ def replay_async(module):
     async def check_health(self):
         """Nobody is there whose health could be bad."""
 
-    async def can_read_destructive(self):
+    async def can_read(self):
         return False
 
     async def send_packed_command(self, command, check_health=True):
@@ -291,10 +290,11 @@ def replay_async(module):
             await failing.happen(answer)
         return _value(answer, module)
 
-    for function in (connect, check_health, can_read_destructive, send_packed_command, read_response):
+    for function in (connect, check_health, can_read, send_packed_command, read_response):
         setattr(class_, function.__name__, function)
-    if "connect_check_health" in class_.__dict__:
-        class_.connect_check_health = connect
+    # Its name before version 8, and what else connects since version 5.3.
+    class_.can_read_destructive = can_read
+    class_.connect_check_health = connect
 
 
 def _failure_to_connect(connection):
@@ -312,7 +312,7 @@ def _send(connection, command):
         failure = replaying.failure_of("redis", _question(connection, batch, 0), ("send",))
         if failure is not None:
             raise failing.made(failure)
-    connection.__dict__[BATCH] = batch
+    connection._homeostasis_batch = batch
 
 
 def _question(connection, batch, number):
@@ -320,7 +320,7 @@ def _question(connection, batch, number):
 
 
 def _answer(connection, module):
-    batch = connection.__dict__.get(BATCH)
+    batch = connection._homeostasis_batch
     if batch is None or batch.answered >= len(batch.commands()):
         told = replaying.unanswered("redis: what was published is not recorded")
         raise module.ConnectionError("homeostasis: %s" % told)

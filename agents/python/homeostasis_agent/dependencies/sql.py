@@ -10,6 +10,8 @@ import re
 from .. import calls, values
 from . import errors, matching
 
+# The question that opens a connection; its answer tells of the server.
+CONNECT = "connect()"
 MAX_TOLD = 200
 MAX_ROWS = 2000
 # Estimates, for the limits of recording.
@@ -18,7 +20,7 @@ CELL = 40
 _lasting = {}
 # Questions about the server itself, its types and its catalogue, and settings of a connection.
 _about_server = re.compile(
-    r"(?is)^\s*(?:show\s|set\s|select\s+(?:pg_catalog\.)?(?:version|current_schema|current_database|current_setting|pg_backend_pid)\s*\("
+    r"(?is)^\s*(?:connect\(\)|show\s|set\s|select\s+(?:pg_catalog\.)?(?:version|current_schema|current_database|current_setting|pg_backend_pid)\s*\("
     r"|select\s+1\s*(?:;|$)|select\s+@@|select\s+version\s*\(|select\s+cast\(|select\s+database\s*\(|discard\s|pragma\s)|\bpg_type\b|\bpg_catalog\.pg_|\binformation_schema\b"
 )
 _reads = re.compile(r"(?i)^[\s(]*(?:select|with|show|pragma|values|table|explain|describe|desc)\b")
@@ -117,15 +119,18 @@ def described_answer(question, result):
     rows = [
         {"t": "tuple", "items": [calls.faithful(cell, budget) for cell in row], "len": len(row)} for row in result.rows
     ]
-    return {
-        "columns": None if result.columns is None else [_column(column) for column in result.columns],
+    columns = result.columns
+    found = {
+        "columns": None if columns is None else [_column(column) for column in columns],
         "rows": rows,
         "complete": result.complete,
         "count": result.count,
         "id": None if result.id is None else calls.faithful(result.id, budget),
         "status": result.status,
-        "then": None if result.then is None else _refusal(question[0], result.then),
     }
+    if result.then is not None:
+        found["then"] = _refusal(question[0], result.then)
+    return found
 
 
 def _name_of(pair):
@@ -133,7 +138,7 @@ def _name_of(pair):
 
 
 def _refusal(driver, error):
-    described = errors.described(error)
+    described = errors.described(error, errors.MAX_LINKS)
     if driver in ("psycopg2", "psycopg"):
         from . import postgres
 
@@ -148,14 +153,18 @@ def _column(column):
 
 
 def rows_of(answer):
-    """The rows of a recorded answer as tuples of values."""
+    """The rows of a recorded answer as tuples of values; raises Unfaithful where something in them was taken out."""
     from ..replay_calls import made
 
-    return [made(row) for row in answer["rows"]]
+    try:
+        return [made(row) for row in answer["rows"]]
+    except ValueError as reason:
+        raise calls.Unfaithful("cannot be given: %s" % reason) from None
 
 
 def heading(question):
-    return question["driver"], _space.sub(" ", question["statement"]).strip()[:40]
+    # Further on there may be a secret that was masked.
+    return question["driver"], "".join(question["statement"].split(None, 1)[:1])
 
 
 def alike(recorded, asked):

@@ -5,7 +5,7 @@ from itertools import islice
 from .. import settings
 from ..calls import Unfaithful
 from . import errors, sql
-from .recording import note
+from .recording import TOO_LARGE, in_flight, note
 
 # Of a statement that is executed many times, so many parameters are kept.
 MAX_MANY = 1000
@@ -63,23 +63,31 @@ def _size_of_row(row):
 
 def grow(answer, rows):
     """Add rows to an answer that is a `Result`; False when they are too many, and then it is not kept."""
-    kept_rows = answer.result.rows
-    if len(kept_rows) + len(rows) > sql.MAX_ROWS:
-        answer.has_room(answer.of.most)
+    fetched = answer.result.rows
+    if len(fetched) + len(rows) > sql.MAX_ROWS or not answer.has_room(size_of_rows(rows)):
+        answer.result = TOO_LARGE
         return False
-    if not answer.has_room(size_of_rows(rows)):
-        return False
-    kept_rows.extend(rows)
+    fetched.extend(rows)
     return True
 
 
-def note_lasting(driver, server, statement, parameters, result, size):
-    """Keep what is true as long as the process lives, the first time it is heard."""
-    key = server, statement, repr(parameters) if type(parameters) in (tuple, type(None)) else None
-    if key in _noted or len(_noted) >= MAX_LASTING:
+def note_asked(driver, server, statement, parameters, result, size):
+    """Keep an answer for the request in flight, and what is true as long as the process lives also for all others, once."""
+    if sql.is_lasting(statement) and not isinstance(result, BaseException):
+        key = driver, server, statement, _plainly(parameters)
+        if key not in _noted and len(_noted) < MAX_LASTING:
+            _noted.add(key)
+            note("sql", (driver, server, statement, parameters), result, size, True)
+        if in_flight.get() is None:
+            return None
+    return note("sql", (driver, server, statement, parameters), result, size)
+
+
+def _plainly(parameters):
+    """What tells parameters apart, as far as they are plain."""
+    if type(parameters) not in (tuple, list):
         return None
-    _noted.add(key)
-    return note("sql", (driver, server, statement, parameters), result, size, True)
+    return tuple([value if type(value) in (str, int, bool) else None for value in parameters])
 
 
 def failure(error):

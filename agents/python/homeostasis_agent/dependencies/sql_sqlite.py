@@ -17,7 +17,7 @@ from .sql_asked import MAX_MANY, failure, kept, many, size_of, size_of_rows
 
 DRIVER = "sqlite3"
 # What is no statement of SQL is called by these names.
-CONNECT, COMMIT = "connect()", "commit()"
+COMMIT = "commit()"
 
 Row = _sqlite3.Row
 _base = _sqlite3.Cursor
@@ -58,11 +58,12 @@ class Result:
 class Noting:
     """A row factory of the program, which sees each row after it was kept."""
 
-    __slots__ = ("factory", "error")
+    # Of an exception of the factory only the identity: it would keep the cursor, and the cursor the database locked.
+    __slots__ = ("factory", "raised")
 
     def __init__(self, factory):
         self.factory = factory
-        self.error = None
+        self.raised = None
 
     def __call__(self, cursor, row):
         try:
@@ -76,7 +77,7 @@ class Noting:
             return self.factory(cursor, row)
         except BaseException as error:
             # It will fail again in a replay, over the same row.
-            self.error = error
+            self.raised = id(error)
             raise
 
 
@@ -241,7 +242,10 @@ def _note_interruption(cursor, error):
     try:
         answer = getattr(cursor, "_homeostasis_answer", None)
         factory = _factory_of(cursor)
-        if answer is None or (type(factory) is Noting and factory.error is error):
+        if type(factory) is Noting and factory.raised == id(error):
+            factory.raised = None
+            return
+        if answer is None:
             return
         raised = failure(error)
         if isinstance(raised, BaseException):
@@ -307,9 +311,9 @@ class Connection(_sqlite3.Connection):
         try:
             _init(self, *arguments, **named)
         except Exception as error:
-            _note_of_connection(self, CONNECT, (os.path.basename(server),), failure(error))
+            _note_of_connection(self, sql.CONNECT, (os.path.basename(server),), failure(error))
             raise
-        _note_of_connection(self, CONNECT, (os.path.basename(server),), Result())
+        _note_of_connection(self, sql.CONNECT, (os.path.basename(server),), Result())
 
     def cursor(self, *arguments, **named):
         if arguments or named:

@@ -12,11 +12,12 @@ from itertools import islice
 import _sqlite3
 
 from .. import effects
+from ..calls import Unfaithful
 from ..replay_calls import made
 from . import errors, replaying, sql
 from .sql_asked import many
 from .sql_sqlite import (
-    COMMIT, CONNECT, DRIVER, _base, _commit, _connection_of, _count_of, _execute, _executemany, _executescript,
+    COMMIT, DRIVER, _base, _commit, _connection_of, _count_of, _execute, _executemany, _executescript,
     _factory_of, _id_of, _init, _make_cursor, _set_factory, put, text_of,
 )
 
@@ -176,10 +177,15 @@ class AnsweredCursor(_base):
             answer = replaying.look_now(question)
         if answer is None:
             return run(self, *arguments)
-        effects.note(*sql.effect(question))
         if "error" in answer:
+            effects.note(*sql.effect(question))
             raise errors.made(answer["error"])
-        played = Played(question, answer)
+        try:
+            played = Played(question, answer)
+        except Unfaithful:
+            # The file says what the recording must not.
+            return run(self, *arguments)
+        effects.note(*sql.effect(question))
         with Quiet():
             if played.columns is not None and played.then is None and not played.complete:
                 _continue(connection, played, run, arguments)
@@ -233,7 +239,7 @@ class AnsweredConnection(_base_connection):
         database = arguments[0] if arguments else named.get("database")
         self._homeostasis_server = server = text_of(database)
         self._homeostasis_existed = _exists(server)
-        answer = replaying.look_now(_question(self, CONNECT, (os.path.basename(server),)))
+        answer = replaying.look_now(_question(self, sql.CONNECT, (os.path.basename(server),)))
         if answer is not None and "error" in answer:
             raise errors.made(answer["error"])
         try:

@@ -3,7 +3,7 @@
 import sys
 from _contextvars import Context
 
-from .recording import in_flight
+from .recording import handed_down, in_flight
 
 _FIELD = "_homeostasis_in_flight"
 
@@ -23,6 +23,7 @@ def record_threads(module):
         occasion = self.__dict__.pop(_FIELD, None)
         if occasion is not None:
             in_flight.set(occasion)
+            handed_down.set(True)
         bootstrap(self)
 
     start_for_request.__name__ = "start"
@@ -36,6 +37,7 @@ def _enter_context(thread, occasion):
         return False
     context = fields["_context"] = Context()
     context.run(in_flight.set, occasion)
+    context.run(handed_down.set, True)
     return True
 
 
@@ -52,12 +54,16 @@ def record_pool(module):
 
     def run_for_request(self, *arguments, **named):
         occasion = getattr(self, _FIELD, None)
-        if occasion is None:
-            return run(self, *arguments, **named)
-        before = in_flight.set(occasion)
+        before = None
+        if occasion is not None:
+            before = in_flight.set(occasion), handed_down.set(True)
         try:
             return run(self, *arguments, **named)
         finally:
-            in_flight.reset(before)
+            if before is not None:
+                in_flight.reset(before[0])
+                handed_down.reset(before[1])
+            # This frame lives as long as the traceback of what the job raised, which the job's future holds: a ring.
+            del self
 
     class_.__init__, class_.run = __init__, run_for_request

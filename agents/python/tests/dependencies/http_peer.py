@@ -3,8 +3,10 @@
 import gzip
 import io
 import json
+import select
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -20,10 +22,33 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self):
+        if self.path.startswith("http://"):
+            # Asked as a proxy, it answers for everybody.
+            self.path = "/" + self.path.split("/", 3)[3]
         path, _, query = self.path.partition("?")
         getattr(self, "answer_" + path.strip("/").partition("/")[0], self.answer_unknown)(path, query)
 
     do_HEAD = do_PUT = do_DELETE = do_GET
+
+    def do_CONNECT(self):
+        """A proxy for what is encrypted: it passes on what it cannot read."""
+        host, _, port = self.path.rpartition(":")
+        if host == "forbidden.example":
+            self.send_error(403)
+            return
+        with socket.create_connection((host, int(port))) as target:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.flush()
+            ways = {self.connection: target, target: self.connection}
+            while ways:
+                for readable in select.select(list(ways), [], [], 10)[0]:
+                    data = readable.recv(65536)
+                    if not data:
+                        ways = {}
+                        break
+                    ways[readable].sendall(data)
+        self.close_connection = True
 
     def do_POST(self):
         if "chunked" in self.headers.get("transfer-encoding", ""):
@@ -158,10 +183,11 @@ class Handler(BaseHTTPRequestHandler):
 class HttpPeer:
     """The service as a child process."""
 
-    def __init__(self):
-        self.process = subprocess.Popen([sys.executable, "-B", __file__], stdout=subprocess.PIPE, text=True)
+    def __init__(self, certificate=None):
+        command = [sys.executable, "-B", __file__] + ([str(certificate)] if certificate else [])
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.port = int(self.process.stdout.readline())
-        self.url = "http://127.0.0.1:%d" % self.port
+        self.url = "%s://127.0.0.1:%d" % ("https" if certificate else "http", self.port)
 
     def stop(self):
         if self.process.poll() is None:
@@ -169,9 +195,23 @@ class HttpPeer:
             self.process.wait()
 
 
+def certificate(folder):
+    """A key and a certificate for the loopback that nobody trusts yet."""
+    path = folder / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", str(folder / "public.pem")]
+    subprocess.run(command, check=True, capture_output=True)
+    path.write_text(path.read_text() + (folder / "public.pem").read_text())
+    return path
+
+
 def serve():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if len(sys.argv) > 1:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[1])
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     print(server.server_port, flush=True)
     server.serve_forever()
 

@@ -22,7 +22,7 @@ class Run:
         assert exchange["unanswered"] == [], exchange["unanswered"]
         assert exchange["exceptions"], "nothing failed; status %s, body %s" % (exchange["status"], exchange["body"])
         before, again = capsule["exceptions"], exchange["exceptions"]
-        assert ways(before) == ways(again), (told(before), told(again))
+        assert ways(before) == ways(again), (ways(before), ways(again), told(before), told(again))
         assert plain(before) == plain(again)
         return capsule, exchange
 

@@ -2,12 +2,14 @@
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import free_port
-from http_peer import HttpPeer
+from conftest import Server, free_port
+from http_peer import HttpPeer, certificate
 from many import run_all
-from reproducing import FLASK, UVICORN
+from peer import Peer
+from reproducing import FLASK, UVICORN, play
 
 REQUESTS = """
 import gzip, http.client, json, os, urllib.request
@@ -66,7 +68,7 @@ def cut():
 
 @app.get("/short")
 def short():
-    return session.get(PEER + "/short").text
+    return {}[session.get(PEER + "/short").text]
 
 @app.get("/reset")
 def reset():
@@ -189,6 +191,27 @@ def incomplete():
 def pool():
     manager = urllib3.PoolManager()
     return json.loads(manager.request("GET", PEER + "/item/4").data)["nothing"]
+
+def s3():
+    import botocore.session
+    from botocore.config import Config
+    return botocore.session.Session().create_client(
+        "s3", endpoint_url=PEER, region_name="eu-west-1", aws_access_key_id="key", aws_secret_access_key="secret-of-tests",
+        config=Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}),
+    )
+
+@app.get("/botocore")
+def by_botocore():
+    return s3().list_buckets()["Buckets"][0]
+
+@app.get("/botocore-status")
+def by_botocore_status():
+    return s3().get_object(Bucket="nowhere", Key="thing")
+
+@app.get("/botocore-signed")
+def by_botocore_signed():
+    url = s3().generate_presigned_url("get_object", Params={"Bucket": "item", "Key": "8"})
+    return session.get(url).json()["nothing"]
 
 @app.get("/swallowed")
 def swallowed():
@@ -482,6 +505,87 @@ async def retry():
 """
 
 
+ENCRYPTED = """
+import os, ssl, urllib.request
+import aiohttp, httpx, requests
+from fastapi import FastAPI
+app = FastAPI()
+PEER = os.environ["PEER"]
+TRUSTED = os.environ["TRUSTED"]
+context = ssl.create_default_context(cafile=TRUSTED)
+
+@app.get("/ok")
+def ok():
+    return "ok"
+
+@app.get("/requests")
+def by_requests():
+    return requests.get(PEER + "/item/1", verify=TRUSTED).json()["quantity"]
+
+@app.get("/requests-untrusted")
+def by_requests_untrusted():
+    return requests.get(PEER + "/item/1").json()
+
+@app.get("/requests-unverified")
+def by_requests_unverified():
+    return requests.get(PEER + "/item/1", verify=False).json()["quantity"]
+
+@app.get("/requests-refused")
+def by_requests_refused():
+    return requests.get("https://127.0.0.1:%s/" % os.environ["CLOSED"], verify=TRUSTED).text
+
+@app.get("/requests-plain")
+def by_requests_to_plain():
+    return requests.get("https://127.0.0.1:%s/" % os.environ["PLAIN_PORT"], verify=TRUSTED).text
+
+@app.get("/proxy")
+def by_proxy():
+    return requests.get("http://shop.example/item/1", proxies={"http": os.environ["PLAIN"]}).json()["quantity"]
+
+@app.get("/proxy-encrypted")
+def by_proxy_encrypted():
+    return requests.get(PEER + "/item/1", proxies={"https": os.environ["PLAIN"]}, verify=TRUSTED).json()["quantity"]
+
+@app.get("/proxy-forbidden")
+def by_proxy_forbidden():
+    return requests.get("https://forbidden.example/item/1", proxies={"https": os.environ["PLAIN"]}, verify=TRUSTED).json()
+
+@app.get("/proxy-refused")
+def by_proxy_refused():
+    return requests.get("http://shop.example/item/1", proxies={"http": "http://127.0.0.1:" + os.environ["CLOSED"]}).json()
+
+@app.get("/urllib")
+def by_urllib():
+    with urllib.request.urlopen(PEER + "/item/1", context=context) as answer:
+        return {}[answer.read().decode()]
+
+@app.get("/urllib-untrusted")
+def by_urllib_untrusted():
+    return urllib.request.urlopen(PEER + "/item/1").read()
+
+@app.get("/httpx")
+def by_httpx():
+    return httpx.get(PEER + "/item/1", verify=context).json()["quantity"]
+
+@app.get("/httpx-untrusted")
+async def by_httpx_untrusted():
+    async with httpx.AsyncClient() as client:
+        return (await client.get(PEER + "/item/1")).json()
+
+@app.get("/aiohttp")
+async def by_aiohttp():
+    async with aiohttp.ClientSession() as session:
+        async with session.get(PEER + "/item/1", ssl=context) as answer:
+            return (await answer.json())["quantity"]
+
+@app.get("/aiohttp-untrusted")
+async def by_aiohttp_untrusted():
+    async with aiohttp.ClientSession() as session:
+        async with session.get(PEER + "/item/1") as answer:
+            return await answer.json()
+"""
+
+
 def paths_of(source):
     return [line.split('"')[1] for line in source.splitlines() if line.startswith("@app.get(") and '"/ok"' not in line]
 
@@ -523,6 +627,24 @@ def with_aiohttp(tmp_path_factory, closed_port):
     return run(tmp_path_factory, AIOHTTP, UVICORN, closed_port)
 
 
+@pytest.fixture(scope="module")
+def encrypted(tmp_path_factory, closed_port):
+    folder = tmp_path_factory.mktemp("encrypted")
+    peer, proxy = HttpPeer(certificate(folder)), HttpPeer()
+
+    def stop():
+        peer.stop()
+        proxy.stop()
+
+    try:
+        return run_all(
+            folder, ENCRYPTED, paths_of(ENCRYPTED), stop, UVICORN, PEER=peer.url, TRUSTED=str(folder / "public.pem"),
+            PLAIN=proxy.url, PLAIN_PORT=str(proxy.port), CLOSED=str(closed_port), HOMEOSTASIS_DEBUG="1", NO_PROXY="",
+        )
+    finally:
+        stop()
+
+
 @pytest.mark.parametrize("path", REQUESTS_PATHS)
 def test_a_failure_of_a_program_with_requests_urllib3_or_urllib_comes_again(with_requests, path):
     with_requests.came_again(path)
@@ -536,3 +658,180 @@ def test_a_failure_of_a_program_with_httpx_comes_again(with_httpx, path):
 @pytest.mark.parametrize("path", AIOHTTP_PATHS)
 def test_a_failure_of_a_program_with_aiohttp_comes_again(with_aiohttp, path):
     with_aiohttp.came_again(path)
+
+
+@pytest.mark.parametrize("path", paths_of(ENCRYPTED))
+def test_a_failure_of_a_program_with_encrypted_connections_or_proxies_comes_again(encrypted, path):
+    encrypted.came_again(path)
+
+
+CLIENTS = """
+import os, requests
+from flask import Flask
+app = Flask(__name__)
+session = requests.Session()
+PEER = os.environ["PEER"]
+
+@app.get("/ok")
+def ok():
+    return "ok"
+"""
+CLIENT = """
+@app.get("/fail/{0}")
+def fail_{0}():
+    name = session.get(PEER + "/item/{0}").json()["name"]
+    again = session.get(PEER + "/delayed/{0}").json()["number"]
+    return dict()[name + " " + str(again)]
+"""
+
+ASYNC_CLIENTS = """
+import os, httpx
+from fastapi import FastAPI
+app = FastAPI()
+session = httpx.AsyncClient()
+PEER = os.environ["PEER"]
+
+@app.get("/ok")
+async def ok():
+    return "ok"
+"""
+ASYNC_CLIENT = CLIENT.replace("def fail", "async def fail").replace('session.get(PEER + "/item/{0}")', '(await session.get(PEER + "/item/{0}"))').replace(
+    'session.get(PEER + "/delayed/{0}")', '(await session.get(PEER + "/delayed/{0}"))'
+)
+
+
+@pytest.mark.parametrize("source, client, command", [(CLIENTS, CLIENT, FLASK), (ASYNC_CLIENTS, ASYNC_CLIENT, UVICORN)])
+def test_of_eight_clients_at_once_each_gets_its_own_answers_again(tmp_path, source, client, command):
+    http_peer = HttpPeer()
+    project = tmp_path / "project"
+    project.mkdir()
+    # Each fails in a function of its own, for of one failure only the first are captured whole.
+    (project / "program.py").write_text(source + "".join(client.format(number) for number in range(8)))
+    with Peer(tmp_path / "socket") as peer:
+        server = Server(project, list(command), peer.path, PEER=http_peer.url)
+        try:
+            with ThreadPoolExecutor(8) as clients:
+                assert set(clients.map(lambda number: server.get("/fail/%d" % number)[0], range(8))) == {500}
+            capsules = {event["capsule"]["request"]["path"]: event["capsule"] for event in peer.wait("event", 8)}
+        finally:
+            server.stop()
+            http_peer.stop()
+    paths = sorted(capsules)
+    assert len(paths) == 8
+    for number, path in enumerate(paths):
+        asked = [question["url"] for question in capsules[path]["request"]["answers"]]
+        assert asked == ["%s/item/%d" % (http_peer.url, number), "%s/delayed/%d" % (http_peer.url, number)]
+    result = play(project, command, tmp_path, [capsules[path]["request"] for path in paths], capsules[paths[0]], PEER=http_peer.url)
+    for number, exchange in enumerate(result["exchanges"]):
+        assert exchange["unanswered"] == []
+        assert exchange["exceptions"][0]["message"] == "'pear %d %d'" % (number, number)
+
+
+CHANGED = """
+import os
+{imports}
+{app}
+
+@app.get("/ok")
+{kind} ok():
+    return "ok"
+
+@app.get("/fail")
+{kind} fail():
+    {call}
+    raise KeyError("failed")
+"""
+
+WAYS = {
+    "requests": ("import requests\nfrom flask import Flask", "app = Flask(__name__)", "def", 'requests.post(os.environ["PEER"] + "/echo", data={"amount": os.environ["AMOUNT"]})', "ConnectionError"),
+    "httpx": ("import httpx\nfrom fastapi import FastAPI", "app = FastAPI()", "async def", 'await httpx.AsyncClient().post(os.environ["PEER"] + "/echo", json={"amount": os.environ["AMOUNT"]})', "ConnectError"),
+    "aiohttp": (
+        "import aiohttp\nfrom fastapi import FastAPI", "app = FastAPI()", "async def",
+        'await aiohttp.ClientSession().post(os.environ["PEER"] + "/echo", json={"amount": os.environ["AMOUNT"]})', "ClientConnectionError",
+    ),
+}
+
+
+@pytest.mark.parametrize("library", WAYS)
+def test_another_body_of_a_post_is_not_answered_but_told(tmp_path, library):
+    imports, app, kind, call, error = WAYS[library]
+    source = CHANGED.format(imports=imports, app=app, kind=kind, call=call)
+    command = FLASK if kind == "def" else UVICORN
+    http_peer = HttpPeer()
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "program.py").write_text(source)
+    with Peer(tmp_path / "socket") as peer:
+        server = Server(project, list(command), peer.path, PEER=http_peer.url, AMOUNT="1")
+        try:
+            server.get("/fail")
+            capsule = peer.wait("event")[0]["capsule"]
+        finally:
+            server.stop()
+            http_peer.stop()
+    same = play(project, command, tmp_path, [capsule["request"]], capsule, PEER=http_peer.url, AMOUNT="1")["exchanges"][0]
+    assert same["unanswered"] == [] and same["exceptions"][0]["type"] == "KeyError"
+    assert {"kind": "http", "text": "POST %s/echo" % http_peer.url} in same["effects"]
+    other = play(project, command, tmp_path, [capsule["request"]], capsule, PEER=http_peer.url, AMOUNT="2")["exchanges"][0]
+    assert other["unanswered"] == ["POST 127.0.0.1:%d/echo: nobody recorded an answer" % http_peer.port]
+    assert other["exceptions"][0]["type"] == error
+    assert "nobody recorded an answer" in json.dumps(other["exceptions"])
+
+
+SECRET = "tok-4e1f9a77c2d84b06"
+SECRETS = """
+import os, requests
+from flask import Flask
+app = Flask(__name__)
+
+@app.get("/ok")
+def ok():
+    return "ok"
+
+@app.get("/fail")
+def fail():
+    found = requests.get(os.environ["PEER"] + "/item/1", params={"page": "1", "api_key": os.environ["WORD"]}, headers={"Authorization": "Bearer " + os.environ["WORD"]}).json()
+    again = requests.post(os.environ["PEER"] + "/echo", json={"password": os.environ["WORD"]}).json()
+    return found["quantity"]
+"""
+
+
+def test_secrets_in_questions_and_answers_are_masked_and_still_match(reproduce):
+    http_peer = HttpPeer()
+    try:
+        reproduction = reproduce(SECRETS, "/fail", gone=http_peer.stop, PEER=http_peer.url, WORD=SECRET)
+    finally:
+        http_peer.stop()
+    reproduction.came_again()
+    text = json.dumps(reproduction.capsule)
+    assert SECRET not in text and base64.b64encode(SECRET.encode()).decode()[:-4] not in text
+    first, second = reproduction.capsule["request"]["answers"]
+    assert first["url"].endswith("?page=1&api_key=xxx-0x0x0x00x0x00x00")
+    assert SECRET.encode() not in base64.b64decode(second["answer"]["body"]["data"])
+    assert json.loads(base64.b64decode(first["answer"]["body"]["data"]))["name"] == "pear 1"
+
+
+LARGE = """
+import os, requests
+from flask import Flask
+app = Flask(__name__)
+
+@app.get("/ok")
+def ok():
+    return "ok"
+
+@app.get("/fail")
+def fail():
+    return {}[len(requests.get(os.environ["PEER"] + "/large").json())]
+"""
+
+
+def test_an_answer_that_is_too_large_is_told_as_the_reason(reproduce):
+    http_peer = HttpPeer()
+    try:
+        reproduction = reproduce(LARGE, "/fail", gone=http_peer.stop, PEER=http_peer.url)
+    finally:
+        http_peer.stop()
+    reason = "the answer to GET 127.0.0.1:%d/large is too large" % http_peer.port
+    assert reproduction.capsule["missing"] == ["request.answers: " + reason]
+    assert reproduction.exchange["unanswered"] == ["GET 127.0.0.1:%d/large: the recorded answer is too large" % http_peer.port]

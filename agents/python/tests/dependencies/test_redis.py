@@ -2,12 +2,14 @@
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import free_port
+from conftest import Server, free_port
 from many import run_all
+from peer import Peer
 from redis_server import PASSWORD, RedisServer
-from reproducing import FLASK, UVICORN
+from reproducing import FLASK, UVICORN, play
 
 SYNC = """
 import json, os
@@ -289,3 +291,102 @@ def test_a_failure_of_a_program_with_redis_comes_again(in_threads, path):
 @pytest.mark.parametrize("path", paths_of(ASYNC))
 def test_a_failure_of_a_program_with_asyncio_and_redis_comes_again(in_coroutines, path):
     in_coroutines.came_again(path)
+
+
+def test_what_sets_a_connection_up_is_not_recorded_and_passwords_stay(in_threads):
+    assert PASSWORD not in json.dumps(in_threads.capsules)
+    names = {base64.b64decode(question["command"][0]["v"]) for path in in_threads.capsules for question in in_threads.answers(path) if question["kind"] == "redis"}
+    assert b"GET" in names
+    assert not names & {b"AUTH", b"HELLO", b"CLIENT", b"SELECT", b"PING"}
+
+
+def test_commands_are_told_as_effects(in_threads):
+    effects = in_threads.exchanges["/transaction"]["effects"]
+    assert {"kind": "redis", "text": "SET counter 1"} in effects
+
+
+CHANGED = """
+import os, redis
+from flask import Flask
+app = Flask(__name__)
+client = redis.Redis(port=int(os.environ["REDIS_PORT"]))
+
+@app.get("/ok")
+def ok():
+    return "ok"
+
+@app.get("/fail")
+def fail():
+    client.set("written", os.environ["WORD"])
+    client.get("key:" + os.environ["WORD"])
+    raise KeyError("failed")
+"""
+
+
+def test_another_key_is_not_answered_but_told_and_another_value_that_is_written_is(tmp_path):
+    redis = RedisServer(tmp_path)
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "program.py").write_text(CHANGED)
+    with Peer(tmp_path / "socket") as peer:
+        server = Server(project, list(FLASK), peer.path, REDIS_PORT=str(redis.port), WORD="one")
+        try:
+            server.get("/fail")
+            capsule = peer.wait("event")[0]["capsule"]
+        finally:
+            server.stop()
+            redis.stop()
+
+    def again(word):
+        return play(project, FLASK, tmp_path, [capsule["request"]], capsule, REDIS_PORT=str(redis.port), WORD=word)["exchanges"][0]
+
+    same = again("one")
+    assert same["unanswered"] == [] and same["exceptions"][0]["type"] == "KeyError"
+    other = again("two")
+    assert other["unanswered"] == ["redis GET key:two: nobody recorded an answer"]
+    assert (other["exceptions"][0]["type"], other["exceptions"][0]["module"]) == ("ConnectionError", "redis.exceptions")
+    assert "nobody recorded an answer" in other["exceptions"][0]["message"]
+
+
+EIGHT = """
+import os, redis.asyncio as redis
+from fastapi import FastAPI
+app = FastAPI()
+client = redis.Redis(port=int(os.environ["REDIS_PORT"]), decode_responses=True)
+
+@app.get("/ok")
+async def ok():
+    for number in range(8):
+        await client.set("number:%d" % number, "value %d" % number)
+    return "ok"
+"""
+ONE = """
+@app.get("/fail/{0}")
+async def fail_{0}():
+    await client.blpop("nothing", timeout=0.05)
+    return dict()[await client.get("number:{0}")]
+"""
+
+
+def test_of_eight_clients_at_once_each_gets_its_own_answers_again(tmp_path):
+    redis = RedisServer(tmp_path)
+    project = tmp_path / "project"
+    project.mkdir()
+    # Each fails in a function of its own, for of one failure only the first are captured whole.
+    (project / "program.py").write_text(EIGHT + "".join(ONE.format(number) for number in range(8)))
+    with Peer(tmp_path / "socket") as peer:
+        server = Server(project, list(UVICORN), peer.path, REDIS_PORT=str(redis.port))
+        try:
+            with ThreadPoolExecutor(8) as clients:
+                assert set(clients.map(lambda number: server.get("/fail/%d" % number)[0], range(8))) == {500}
+            capsules = {event["capsule"]["request"]["path"]: event["capsule"] for event in peer.wait("event", 8)}
+        finally:
+            server.stop()
+            redis.stop()
+    paths = sorted(capsules)
+    assert len(paths) == 8
+    result = play(project, UVICORN, tmp_path, [capsules[path]["request"] for path in paths], capsules[paths[0]], REDIS_PORT=str(redis.port))
+    for number, exchange in enumerate(result["exchanges"]):
+        assert len(capsules[paths[number]]["request"]["answers"]) == 2
+        assert exchange["unanswered"] == []
+        assert exchange["exceptions"][0]["message"] == "'value %d'" % number

@@ -10,7 +10,7 @@ from textwrap import dedent, indent
 
 import pytest
 
-from reproducing import UVICORN, play, told, ways
+from reproducing import UVICORN, play, play_task, told, ways
 from running import environment
 
 FLASK_PROGRAM = """
@@ -200,6 +200,13 @@ FAILURES = {
         return connect(factory=Shop).user(2)[1].strip()""",
     "a_parameter_of_a_wrong_type": """
         connect().execute("SELECT * FROM users WHERE id = ?", ({},))""",
+    "a_list_that_is_emptied_afterwards": """
+        parameters = [0]
+        rows = connect().execute("SELECT id FROM users WHERE id > ? ORDER BY id", parameters).fetchall()
+        first = rows.pop(0)
+        rows.clear()
+        parameters.clear()
+        return {}[first]""",
     "a_script_that_fails": """
         connect().executescript("CREATE TABLE IF NOT EXISTS t (a); INSERT INTO nowhere VALUES (1);")""",
 }
@@ -560,3 +567,78 @@ def test_the_library_looks_as_it_does_without_the_agent(folder, peer):
         assert ended.returncode == 0, ended.stderr
         outputs.append(ended.stdout)
     assert outputs[0] == outputs[1]
+
+
+SCRIPT = """
+import sqlite3
+db = sqlite3.connect("shop.db")
+db.row_factory = sqlite3.Row
+names = [row["name"] for row in db.execute("SELECT name FROM users WHERE id > ? ORDER BY id", (0,))]
+with db:
+    db.executemany("INSERT INTO orders (user, price) VALUES (?, ?)", ((1, n) for n in range(2)))
+cursor = db.cursor()
+cursor.row_factory = lambda cursor, row: row[0]
+prices = cursor.execute("SELECT price FROM orders WHERE user = 1 ORDER BY id").fetchmany(3)
+try:
+    db.execute("INSERT INTO users (name) VALUES ('ada')")
+except sqlite3.IntegrityError as error:
+    names.append(str(error))
+print(names, prices, cursor.execute("DELETE FROM orders WHERE user = 2").rowcount)
+print({name: 1 / price for name, price in zip(names, prices)})
+"""
+
+
+def test_a_script_that_failed_fails_again_though_the_file_is_gone(script, folder, peer, shop, tmp_path):
+    (folder / "program.py").write_text(SCRIPT)
+    ended = script("-m", "program")
+    assert ended.returncode == 1
+    capsule = peer.wait("event")[0]["capsule"]
+    shop.unlink()
+    task = {"schema": 1, "kind": "process", "answers": capsule["answers"], "recorded_files": True, "time": None}
+    result = play_task(folder, ("program",), tmp_path, task)
+    assert ways(result["exchanges"][0]["exceptions"]) == ways(capsule["exceptions"])
+    assert result["exchanges"][0]["unanswered"] == []
+
+
+def test_a_failed_row_factory_does_not_keep_the_database_locked(script, folder, shop):
+    (folder / "program.py").write_text(dedent("""
+        import gc, sqlite3
+        gc.disable()
+        def read():
+            db = sqlite3.connect("shop.db")
+            db.row_factory = lambda cursor, row: {}[row]
+            return db.execute("SELECT id FROM users").fetchone()
+        for _ in range(3):
+            try:
+                read()
+            except KeyError:
+                pass
+            try:
+                sqlite3.connect("shop.db").execute("SELECT * FROM nowhere")
+            except sqlite3.OperationalError:
+                pass
+        db = sqlite3.connect("shop.db", timeout=0.1)
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("DELETE FROM orders")
+        db.commit()
+    """))
+    ended = script("program.py")
+    assert ended.returncode == 0, ended.stderr
+
+
+ASYNC_ALCHEMY = ALCHEMY.replace("from flask import Flask", "from fastapi import FastAPI").replace("Flask(__name__)", "FastAPI()").replace(
+    "from sqlalchemy.orm", "from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine\nfrom sqlalchemy.orm"
+).replace('create_engine("sqlite:', 'create_async_engine("sqlite+aiosqlite:').replace("def fail", "async def fail").replace(
+    "    with Session", "    async with AsyncSession"
+)
+
+
+def test_a_failure_under_asynchronous_sqlalchemy_comes_again(reproduce, shop):
+    body = """
+        user = await session.get(User, 1)
+        user.name = "ada lovelace"
+        await session.commit()
+        found = await session.scalars(select(Order).where(Order.user == user.id).order_by(Order.id))
+        return found.all()[3].price"""
+    source = ASYNC_ALCHEMY.replace("BODY", indent(dedent(body).strip("\n"), "        "))
+    reproduce(source, "/fail", command=UVICORN, gone=shop.unlink).came_again()

@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from django_project import FILES, VIEWS, logged_in  # noqa: E402
+from one_piece import in_one_piece  # noqa: E402, F401
 
 GUNICORN = ("gunicorn", "-b", "127.0.0.1:PORT", "served:application")
 RUNSERVER = ("manage.py", "runserver", "--noreload", "127.0.0.1:PORT")
@@ -195,13 +196,13 @@ def test_a_failure_in_mid_stream_belongs_to_its_request(server, serve, folder, p
 
 @pytest.mark.parametrize("server", ["gunicorn", "runserver", "uvicorn"])
 @pytest.mark.parametrize("debug", ["0", "1"])
-def test_a_body_that_was_not_read_is_kept_all_the_same(server, debug, fails):
+def test_a_body_that_was_not_read_is_kept_all_the_same(server, debug, in_one_piece, fails):  # noqa: F811
     reproduction = fails("/unread", b"town=Paris", EVERY[server], SHOP_DEBUG=debug)
     assert reproduction.capsule["request"]["body"]["len"] == 10
 
 
 @pytest.mark.parametrize("server", ["gunicorn", "runserver"])
-def test_the_page_for_developers_shows_a_body_that_was_read_ahead(server, serve, folder, peer):
+def test_the_page_for_developers_shows_a_body_that_was_read_ahead(server, in_one_piece, serve, folder, peer):  # noqa: F811
     server = started(serve, folder, EVERY[server], SHOP_DEBUG="1")
     status, page = server.get("/unread", b"town=Paris")
     assert status == 500 and b"&#x27;Paris&#x27;" in page

@@ -2,10 +2,17 @@
 
 import base64
 import json
+import sys
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from one_piece import in_one_piece  # noqa: E402, F401
 
 FLASK = """
 from flask import Flask, request
@@ -196,7 +203,7 @@ def test_a_failure_in_mid_stream_belongs_to_its_request(server, serve, folder, p
 
 
 @pytest.mark.parametrize("server", ["waitress flask", "wsgiref flask", "gunicorn gevent flask", "hypercorn flask"])
-def test_a_body_that_was_not_read_is_kept(server, serve, folder, peer):
+def test_a_body_that_was_not_read_is_kept(server, in_one_piece, serve, folder, peer):  # noqa: F811
     command, source = SERVED[server]
     (folder / "program.py").write_text(source)
     program = serve(*command)
@@ -253,6 +260,26 @@ def test_what_requests_draw_at_the_same_time_is_kept_apart(command, source, serv
         assert capsule["request"]["path"] == "/draw/" + name
         recorded = [value for answer in capsule["request"]["answers"] for _, value in answer.get("draws", ())]
         assert recorded == drawn.split(",")
+
+
+METRICS = FLASK.replace("app = Flask", """import os, prometheus_client
+prometheus_client.start_http_server(int(os.environ["METRICS"]), addr="127.0.0.1")
+app = Flask""")
+
+
+def test_a_server_of_metrics_is_not_what_the_program_serves(reproduce, peer):
+    from conftest import free_port
+
+    port = free_port()
+
+    def scraped(server):
+        with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % port, timeout=20) as answer:
+            assert b"python_info" in answer.read()
+
+    command = SERVED["flask run"][0]
+    reproduction = reproduce(METRICS, "/orders/7", PEAR, command=command, headers=JSON, before=[scraped], METRICS=str(port)).came_again()
+    assert reproduction.capsule["exceptions"][0]["message"] == "'pear'"
+    assert not any(row["route"].endswith("/metrics") for message in peer.of("traffic") for row in message["routes"])
 
 
 RSGI = """

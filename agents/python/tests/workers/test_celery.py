@@ -53,6 +53,11 @@ def expected():
     raise Expected("as said")
 
 @app.task
+def drawn(item):
+    import random
+    raise LookupError("%s %s %s" % (item, random.random(), time.strftime("%Y-%m-%d %H")))
+
+@app.task
 def fine(x):
     return x
 '''
@@ -127,6 +132,17 @@ def test_a_task_that_says_what_it_throws_does_not_fail_by_it(celery, bare, peer)
     assert send(bare, "fine.delay(3)") == "3"
     worker.stop()
     assert peer.of("event") == [] and peer.of("repeats") == []
+
+
+def test_a_task_fails_again_at_its_time_and_with_what_it_drew(celery, bare, peer, folder, tmp_path, redis):  # noqa: F811
+    worker = celery("-P", "solo")
+    for item in ("pear", "plum"):
+        send(bare, "drawn.delay(%r)" % item)
+    for event in peer.wait("event", 2):
+        (draws,) = [answer for answer in event["capsule"]["call"]["answers"] if answer["kind"] == "draws"]
+        assert len(draws["draws"]) == 1
+        came_again(event["capsule"], call_again(event["capsule"], folder, tmp_path, COMMAND, REDIS_URL=redis.url))
+    worker.stop()
 
 
 def test_a_process_of_the_pool_that_ends_after_one_task_has_sent_its_capsule(celery, bare, peer):  # noqa: F811

@@ -1,6 +1,7 @@
 """An exception that the program caught and only logged is a failure: once, where the program itself logged it as an error, and with hook "logging"."""
 
 import json
+import sys
 import time
 
 import pytest
@@ -8,7 +9,7 @@ from reproducing import play_task, ways
 from working import call_again, came_again
 
 FLASK = '''
-import logging
+import logging, threading, time
 from flask import Flask, abort
 from werkzeug.exceptions import NotFound
 app = Flask("program")
@@ -65,6 +66,42 @@ def missing():
         log.error("not found", exc_info=error)
         raise
 
+class Refused(Exception):
+    pass
+
+@app.errorhandler(Refused)
+def refuse(error):
+    log.error("refused", exc_info=error)
+    return "refused", 422
+
+@app.get("/refused")
+def refused():
+    raise Refused()
+
+def refill(item, seconds):
+    time.sleep(seconds)
+    try:
+        price(item)
+    except KeyError:
+        log.exception("no price")
+
+@app.get("/thread/<item>/<wait>")
+def thread(item, wait):
+    started = threading.Thread(target=refill, args=(item, 0 if wait == "yes" else 0.5))
+    started.start()
+    if wait == "yes":
+        started.join()
+    return "started"
+
+@app.get("/twice")
+def twice():
+    for item in ("a", "b"):
+        try:
+            price(item)
+        except KeyError:
+            log.exception("no price")
+    return "twice"
+
 @app.get("/two/<item>")
 def two(item):
     try:
@@ -108,6 +145,19 @@ async def later(item: str):
     tasks.append(asyncio.create_task(refill(item)))
     return "later"
 
+class Refused(Exception):
+    pass
+
+@app.exception_handler(Refused)
+async def refuse(request, error):
+    from fastapi.responses import PlainTextResponse
+    logging.error("refused", exc_info=error)
+    return PlainTextResponse("refused", 422)
+
+@app.get("/refused")
+async def refused():
+    raise Refused()
+
 @app.get("/missing")
 async def missing():
     try:
@@ -145,9 +195,10 @@ def test_what_a_request_logs_fails_again_with_it(source, command, program, peer,
     capsule = peer.wait("event")[0]["capsule"]
     assert (capsule["kind"], capsule["hook"]) == ("request", "logging")
     assert capsule["exceptions"][0]["frames"][0]["function"] == "logged"
-    traffic = peer.wait("traffic", where=lambda message: any(route["failed"] for route in message["routes"]))
-    assert [route["requests"] for message in traffic for route in message["routes"] if route["failed"]] == [1]
+    time.sleep(1.5)
     server.stop()
+    routes = [route for message in peer.of("traffic") for route in message["routes"] if route["route"].startswith("GET /logged")]
+    assert sum(route["requests"] for route in routes) == sum(route["failed"] for route in routes) == 1
     exchange = again(capsule, folder, tmp_path, command)
     assert exchange["status"] == 200 and ways(exchange["exceptions"]) == ways(capsule["exceptions"])
     assert again(dict(capsule, hook="wsgi"), folder, tmp_path, command)["exceptions"] == []
@@ -163,6 +214,17 @@ def test_what_is_logged_and_raised_is_one_failure_and_that_is_not_the_log(path, 
     assert peer.of("repeats") == []
 
 
+def test_a_request_in_which_two_are_logged_has_failed_once_and_is_no_witness(program, peer):
+    server = program(FLASK, WITH_FLASK)
+    assert server.get("/twice")[0] == 200
+    peer.wait("event")
+    assert server.get("/twice")[0] == 200
+    time.sleep(2.5)
+    assert all(event["witnesses"] == [] for event in peer.of("event"))
+    routes = [route for message in peer.of("traffic") for route in message["routes"] if route["route"] == "GET /twice"]
+    assert sum(route["requests"] for route in routes) == sum(route["failed"] for route in routes) == 2
+
+
 def test_two_exceptions_of_one_request_are_two_failures(program, peer):
     server = program(FLASK, WITH_FLASK)
     assert server.get("/two/pear")[0] == 500
@@ -171,14 +233,28 @@ def test_two_exceptions_of_one_request_are_two_failures(program, peer):
 
 @pytest.mark.parametrize(
     ("source", "command", "path", "status"),
-    [(FLASK, WITH_FLASK, "/warned/pear", 200), (FLASK, WITH_FLASK, "/missing", 404), (FASTAPI, WITH_FASTAPI, "/missing", 404)],
-    ids=["a warning", "flask 404", "fastapi 404"],
+    [(FLASK, WITH_FLASK, "/warned/pear", 200), (FLASK, WITH_FLASK, "/missing", 404), (FASTAPI, WITH_FASTAPI, "/missing", 404),
+     (FLASK, WITH_FLASK, "/refused", 422), (FASTAPI, WITH_FASTAPI, "/refused", 422)],
+    ids=["a warning", "flask 404", "fastapi 404", "flask handler", "fastapi handler"],
 )
 def test_warnings_and_answers_to_the_client_are_no_failures(source, command, path, status, program, peer):
     server = program(source, command)
     assert server.get(path)[0] == status
     server.stop()
     assert peer.of("event") == [] and peer.of("repeats") == []
+
+
+@pytest.mark.parametrize(("wait", "kind"), [("yes", "request"), ("no", "process")])
+def test_what_a_thread_logs_belongs_to_the_request_only_while_that_goes_on(wait, kind, program, peer, folder, tmp_path):
+    server = program(FLASK, WITH_FLASK)
+    assert server.get("/thread/pear/" + wait)[0] == 200
+    capsule = peer.wait("event")[0]["capsule"]
+    assert (capsule["kind"], capsule["hook"]) == (kind, "logging") and capsule["process"]["thread"].endswith("(refill)" if sys.version_info >= (3, 10) else "")
+    server.stop()
+    if kind == "request":
+        assert ways(again(capsule, folder, tmp_path, WITH_FLASK)["exceptions"]) == ways(capsule["exceptions"])
+    else:
+        came_again(capsule, call_again(capsule, folder, tmp_path, WITH_FLASK))
 
 
 def test_a_task_that_goes_on_after_its_request_fails_by_itself(program, peer, folder, tmp_path):

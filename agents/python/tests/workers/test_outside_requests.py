@@ -1,5 +1,7 @@
 """Failures of asyncio tasks, callbacks, executors, scheduled jobs and child processes are captured once, with their names, and fail again when they are called."""
 
+import sys
+
 import pytest
 from reproducing import play_task, ways
 from working import call_again, came_again
@@ -92,6 +94,7 @@ def test_a_script_run_again_as_a_whole_shows_it_too(case, folder, peer, script, 
         "future = pool.submit(price, 'pear')\n    assert future.exception() is not None",
         "pool.submit(price, 'pear').add_done_callback(lambda future: future.exception())",
         "pool.submit(price, 'pear').add_done_callback(lambda future: None)",
+        "future = pool.submit(price, 'pear'); time.sleep(0.2); future.add_done_callback(lambda future: None); del future",
         "asyncio.run(asyncio.wait_for(taken(pool), 5))",
         "list(map(type, [future.exception() for future in concurrent.futures.as_completed([pool.submit(price, 'pear')])]))",
         "pool.submit(price, 'apple')",
@@ -194,3 +197,38 @@ def test_the_exception_that_ends_a_child_process_is_sent_before_it_ends(method, 
     assert ended.returncode == 11 and "KeyError: 'pear'" in ended.stderr
     (event,) = peer.wait("event")
     assert (event["capsule"]["hook"], event["capsule"]["call"]["function"]) == ("multiprocessing", "called_back")
+
+
+FORGOTTEN = """
+import asyncio, random
+from fastapi import FastAPI
+app = FastAPI()
+
+@app.get("/ok")
+async def ok():
+    return "ok"
+
+async def notify(name):
+    await asyncio.sleep(0.05)
+    raise LookupError("%s %s" % (name, random.random()))
+
+@app.get("/start")
+async def start():
+    asyncio.create_task(notify("pear"))
+"""
+
+
+def test_a_task_that_a_request_started_and_forgot_is_called_again_in_the_server(folder, serve, peer, tmp_path):
+    (folder / "program.py").write_text(FORGOTTEN)
+    command = ("uvicorn", "--port", "PORT", "program:app")
+    server = serve(*command)
+    assert server.get("/start")[0] == 200
+    capsule = peer.wait("event")[0]["capsule"]
+    assert (capsule["kind"], capsule["hook"], capsule["process"]["role"]) == ("process", "asyncio", "server")
+    assert capsule["process"]["task"].startswith("Task-") and capsule["call"]["function"] == "notify"
+    server.stop()
+    exchange = call_again(capsule, folder, tmp_path, command)
+    # Before 3.12 a task does not tell its context, and so not what it drew.
+    if sys.version_info >= (3, 12):
+        came_again(capsule, exchange)
+    assert ways(exchange["exceptions"]) == ways(capsule["exceptions"])

@@ -45,8 +45,8 @@ pub(crate) async fn plan(
     match swap::plan(&Connected(inner), swap, candidate, &busiest).await {
         Ok(plan) => {
             for edit in &candidate.edits {
-                inner.store.put_blob(edit.old_text.as_bytes()).await?;
-                inner.store.put_blob(edit.new_text.as_bytes()).await?;
+                inner.store.put_blob(heal, edit.old_text.as_bytes()).await?;
+                inner.store.put_blob(heal, edit.new_text.as_bytes()).await?;
             }
             Ok(HealEvent::Planned { plan })
         }

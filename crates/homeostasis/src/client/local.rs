@@ -5,7 +5,7 @@ use homeostasis_api::{Backend, CommandError};
 use homeostasis_domain::{EventId, HealId, IncidentId, Trial};
 use homeostasis_heal::{Healer, Notice, Status};
 use homeostasis_rulepack::Pack;
-use homeostasis_store::{Program, Store};
+use homeostasis_store::{Key, Program, Store};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -93,8 +93,8 @@ fn command_error(error: homeostasis_heal::CommandError) -> CommandError {
 
 impl Offline {
     /// Opens the store for reading.
-    pub(crate) async fn open(folder: &Path) -> Result<Offline> {
-        let store = Store::open(folder)
+    pub(crate) async fn open(folder: &Path, key: Option<&Key>) -> Result<Offline> {
+        let store = Store::open_with_key(folder, key)
             .await
             .with_context(|| format!("the store in {} cannot be opened", folder.display()))?;
         let (pack, _) = homeostasis_rulepack::load(&[]);

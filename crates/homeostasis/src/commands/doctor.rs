@@ -6,6 +6,7 @@ use crate::printing::{json, out};
 use crate::{folder, watched};
 use anyhow::Result;
 use homeostasis_ingest::agent::{Agents, Incoming, Source};
+use homeostasis_store::Store;
 use owo_colors::{OwoColorize, Stream, Style};
 use serde::Serialize;
 use std::path::Path;
@@ -177,9 +178,31 @@ async fn store(arguments: &DoctorArgs) -> Finding {
             "none here yet; `homeostasis run` makes one".to_string(),
         );
     };
-    match homeostasis_store::Store::open(&folder).await {
-        Ok(_) => good("store", format!("{} can be read", folder.display())),
-        Err(error) => bad("store", error.to_string(), "nothing in it was changed"),
+    let opened = match crate::key::for_reading(&arguments.store, &folder) {
+        Ok(key) => Store::open_with_key(&folder, key.as_ref())
+            .await
+            .map_err(anyhow::Error::new),
+        Err(error) => Err(error),
+    };
+    let sizes = match &opened {
+        Ok(store) => store.sizes().await.map_err(anyhow::Error::new),
+        Err(error) => {
+            return bad("store", format!("{error:#}"), "nothing in it was changed");
+        }
+    };
+    match sizes {
+        Ok(sizes) => Finding {
+            remedy: crate::commands::keep::advice(&sizes).to_string(),
+            ..good(
+                "store",
+                format!(
+                    "{} can be read; {}",
+                    folder.display(),
+                    crate::commands::keep::protection(&sizes)
+                ),
+            )
+        },
+        Err(error) => bad("store", format!("{error:#}"), "nothing in it was changed"),
     }
 }
 

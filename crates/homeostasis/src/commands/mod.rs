@@ -6,6 +6,8 @@ mod decide;
 mod demo;
 mod doctor;
 mod incidents;
+pub(crate) mod keep;
+mod key;
 mod rules;
 mod run;
 mod status;
@@ -42,6 +44,8 @@ pub(crate) fn dispatch(arguments: Cli) -> Result<ExitCode> {
             Command::Rollback(arguments) => decide::decide("rollback", arguments).await,
             Command::Stop(arguments) => decide::stop(arguments).await,
             Command::Audit(arguments) => audit::run(arguments).await,
+            Command::Store(arguments) => keep::run(arguments).await,
+            Command::Key(arguments) => key::run(arguments).await,
             Command::Rules(arguments) => rules::run(arguments.command),
             Command::Doctor(arguments) => doctor::run(arguments).await,
             Command::Demo(arguments) => demo::run(arguments).await,

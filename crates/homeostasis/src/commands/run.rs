@@ -22,6 +22,7 @@ use std::time::Duration;
 /// What `run` was told, with everything made absolute and every default filled in.
 struct Plan {
     store: PathBuf,
+    key_file: Option<PathBuf>,
     cwd: PathBuf,
     root: PathBuf,
     service: String,
@@ -81,6 +82,7 @@ fn plan(arguments: RunArgs) -> Result<Plan> {
         .map(|name| name.to_string_lossy().into_owned());
     Ok(Plan {
         store: folder::for_run(&arguments.store, &cwd),
+        key_file: arguments.store.key_file.clone(),
         service: arguments
             .service
             .or_else(|| settings.service.clone())
@@ -182,7 +184,10 @@ fn start_unwatched(plan: &Plan, problem: &anyhow::Error) -> anyhow::Error {
         .command
         .split_first()
         .map_or(("true", &[][..]), |(first, rest)| (first.as_str(), rest));
-    let failed = std::process::Command::new(program).args(arguments).exec();
+    let failed = std::process::Command::new(program)
+        .args(arguments)
+        .env_remove(crate::key::VARIABLE)
+        .exec();
     Stop::new(
         exit::CANNOT_START,
         format!("cannot start {program}: {failed}"),

@@ -37,6 +37,8 @@ impl Watched {
         let child = Command::new(program)
             .args(arguments)
             .envs(variables)
+            // The program has no need to know it.
+            .env_remove(crate::key::VARIABLE)
             .kill_on_drop(false)
             .spawn()
             .with_context(|| format!("cannot start {program}"))?;

@@ -6,4 +6,5 @@ mod bad_input;
 mod counting;
 mod crash;
 mod healing;
+mod keeping;
 mod support;

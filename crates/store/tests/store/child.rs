@@ -2,7 +2,8 @@
 
 use crate::samples::{at, opened};
 use homeostasis_domain::{HealId, IncidentId};
-use homeostasis_store::{OpenError, Store};
+use homeostasis_store::{Key, OpenError, Resealed, Retention, Store};
+use jiff::Timestamp;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -105,7 +106,10 @@ async fn fills_the_disk_and_goes_on_when_there_is_room() {
         matches!(error, AppendError::Store(StoreError::Full)),
         "{error:?}"
     );
-    let blob = store.put_blob(&vec![7; 400_000]).await.unwrap_err();
+    let blob = store
+        .put_blob(&HealId::new("h"), &vec![7; 400_000])
+        .await
+        .unwrap_err();
     assert!(matches!(blob, StoreError::Full), "{blob:?}");
     for entry in &written {
         assert_eq!(
@@ -128,4 +132,56 @@ async fn fills_the_disk_and_goes_on_when_there_is_room() {
         "\nwrote {} entries, was told of the full disk, and went on",
         written.len()
     ));
+}
+
+#[tokio::test]
+#[ignore = "a part of other tests, which start it as a process of its own"]
+async fn seals_until_it_is_killed() {
+    let Some(folder) = folder() else { return };
+    let key = Key::read(&folder.join("key")).unwrap();
+    let store = Store::open_exclusive_with_key(&folder, Some(&key))
+        .await
+        .unwrap();
+    let mut last = 0;
+    let told = |progress: Resealed| {
+        // Each line is one transaction.
+        say(&format!("\nsealed {}", progress.done - last));
+        last = progress.done;
+    };
+    store.seal_all(told).await.unwrap();
+    say("\ndone");
+}
+
+#[tokio::test]
+#[ignore = "a part of other tests, which start it as a process of its own"]
+async fn changes_the_key_until_it_is_killed() {
+    let Some(folder) = folder() else { return };
+    let old = Key::read(&folder.join("key")).unwrap();
+    let new = Key::read(&folder.join("new")).unwrap();
+    Store::change_key(&folder, &old, &new, |_| say("\nsealed"))
+        .await
+        .unwrap();
+    say("\ndone");
+}
+
+/// Prunes again and again what another task brings in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a part of other tests, which start it as a process of its own"]
+async fn prunes_until_it_is_killed() {
+    let Some(folder) = folder() else { return };
+    let store = Store::open_exclusive(&folder).await.unwrap();
+    let writer = store.clone();
+    // Names that no earlier process has used.
+    let first = std::process::id() * 1000;
+    let filling = tokio::spawn(async move { crate::retention::fill(&writer, first..).await });
+    let retention = Retention::default();
+    while !filling.is_finished() {
+        let pruned = store
+            .prune(&retention, retention.age(), Timestamp::now(), &|_| false)
+            .await
+            .unwrap();
+        if !pruned.is_nothing() {
+            say(&format!("\npruned {}", pruned.incidents));
+        }
+    }
 }

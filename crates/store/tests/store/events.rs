@@ -196,8 +196,14 @@ async fn blobs_records_and_the_program_are_there_after_opening_again() {
             .put_meta("stopped", &IncidentId::new("x"))
             .await
             .unwrap();
-        let first = store.put_blob(b"def f(): ...\r\n\xff").await.unwrap();
-        let second = store.put_blob(b"def f(): ...\r\n\xff").await.unwrap();
+        let first = store
+            .put_blob(&HealId::new("h"), b"def f(): ...\r\n\xff")
+            .await
+            .unwrap();
+        let second = store
+            .put_blob(&HealId::new("h"), b"def f(): ...\r\n\xff")
+            .await
+            .unwrap();
         assert_eq!(first, second);
         store.close().await;
         first

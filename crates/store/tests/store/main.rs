@@ -9,5 +9,7 @@ mod disk;
 mod events;
 mod log;
 mod opening;
+mod retention;
 mod samples;
+mod sealing;
 mod traffic;

@@ -213,3 +213,16 @@ pub(crate) fn abstained() -> HealEvent {
         },
     }
 }
+
+/// An event whose message and captured value carry a text, so that it can be looked for.
+pub(crate) fn event_with(id: &str, fingerprint: &str, second: i64, text: &str) -> Event {
+    let mut event = event(id, fingerprint, second);
+    let exception = &mut event.capsule.exceptions[0];
+    exception.message = text.to_string();
+    exception.frames[0].locals.insert(
+        "line".to_string(),
+        serde_json::from_value(serde_json::json!({"t": "str", "v": text, "len": text.len()}))
+            .unwrap(),
+    );
+    event
+}

@@ -1,5 +1,6 @@
 //! `capsule show`: exactly what is kept of a failure; `capsule replay`: whether it comes again.
 
+mod answers;
 mod replay;
 mod values;
 
@@ -42,13 +43,44 @@ async fn show(arguments: IncidentArgs) -> Result<ExitCode> {
     let size = serde_json::to_vec(newest).map_or(0, |text| text.len());
     let event: Event =
         serde_json::from_value(newest.clone()).context("the event cannot be read")?;
-    for line in lines(&event, size) {
+    let explained = client
+        .get(&format!("incidents/{}/explain", arguments.incident))
+        .await;
+    let in_vain = explained.map_or_else(|_| Vec::new(), |explained| asked_in_vain(&explained));
+    for line in lines(&event, size, &in_vain) {
         out(&line);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn lines(event: &Event, size: usize) -> Vec<String> {
+/// What replays of the incident's latest heal asked without an answer.
+fn asked_in_vain(explained: &serde_json::Value) -> Vec<String> {
+    let entries = explained["heals"]
+        .as_array()
+        .and_then(|heals| heals.last())
+        .and_then(|heal| heal["entries"].as_array());
+    let mut found = Vec::new();
+    for entry in entries.into_iter().flatten() {
+        let checks = entry["data"]["trial"]["checks"].as_array();
+        for check in checks.into_iter().flatten() {
+            let unanswered = check["detail"]["unanswered"].as_array();
+            for question in unanswered.into_iter().flatten().filter_map(|q| q.as_str()) {
+                if !found.iter().any(|known| known == question) {
+                    found.push(question.to_string());
+                }
+            }
+        }
+        let closed = entry["data"]["outcome"]["reason"].as_str();
+        found.extend(
+            closed
+                .filter(|reason| reason.contains("not answered"))
+                .map(str::to_string),
+        );
+    }
+    found
+}
+
+fn lines(event: &Event, size: usize, in_vain: &[String]) -> Vec<String> {
     let mut page = Page::default();
     let capsule = &event.capsule;
     page.field("event", &event.id.to_string());
@@ -65,6 +97,11 @@ fn lines(event: &Event, size: usize) -> Vec<String> {
     if let Some(call) = &capsule.call {
         page.call(call);
     }
+    page.answers(
+        "answered before, or as the program started",
+        &capsule.answers,
+    );
+    page.list("asked in a replay, and not answered", in_vain);
     page.list("taken out as secret", &capsule.redacted);
     page.list("not kept", &capsule.missing);
     for witness in &event.witnesses {
@@ -195,6 +232,30 @@ impl Page {
             let name = credential["name"].as_str().unwrap_or_default();
             self.line(&format!("  {name} says {said}"));
         }
+        let time = request
+            .time
+            .and_then(|seconds| jiff::Timestamp::from_microsecond((seconds * 1e6) as i64).ok());
+        if let Some(time) = time {
+            self.line(&format!("  received {time}"));
+        }
+        for answer in &request.answers {
+            self.answer(answer);
+        }
+    }
+
+    fn answers(&mut self, name: &str, answers: &[serde_json::Value]) {
+        if answers.is_empty() {
+            return;
+        }
+        self.heading(name);
+        for answer in answers {
+            self.answer(answer);
+        }
+    }
+
+    /// A question and its answer; both are short and harmless already.
+    fn answer(&mut self, answer: &serde_json::Value) {
+        self.0.push(format!("  {}", answers::line(answer)));
     }
 
     fn call(&mut self, call: &Call) {
@@ -203,6 +264,7 @@ impl Page {
             self.line(&format!("  {name} = {}", written(value)));
         }
         self.values("  ", &call.keywords);
+        self.answers("answered in its thread or task", &call.answers);
     }
 }
 

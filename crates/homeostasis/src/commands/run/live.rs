@@ -27,6 +27,7 @@ pub(super) fn follow(healer: &Healer, service: &str) -> JoinHandle<()> {
 fn show(service: &str, notice: &Notice) {
     match notice {
         Notice::Connected { .. } | Notice::Gone { .. } => {}
+        Notice::Pruned { pruned } => say(&crate::commands::keep::sentence(pruned, false)),
         Notice::Trouble { text } => error(&clean(text), ""),
         Notice::Incident { incident } => {
             let route = incident

@@ -3,6 +3,7 @@
 use super::{Plan, agent_variables};
 use crate::exit::{self, Stop};
 use crate::folder::{self, Server};
+use crate::key;
 use crate::watched::{self, Watched};
 use anyhow::{Context, Result};
 use homeostasis_heal::{Config, Healer};
@@ -30,7 +31,8 @@ pub(super) struct Serving {
 
 impl Serving {
     pub(super) async fn start(plan: &Plan) -> Result<Serving> {
-        let store = Store::open_exclusive(&plan.store)
+        let key = key::for_run(plan.key_file.as_deref(), &plan.settings.store, &plan.root)?;
+        let store = Store::open_exclusive_with_key(&plan.store, key.as_ref())
             .await
             .map_err(explained)?;
         let agent = watched::unpack(&plan.store)?;
@@ -56,6 +58,7 @@ impl Serving {
         });
         let mut own: BTreeMap<String, String> = std::env::vars().collect();
         own.extend(variables.clone());
+        own.remove(key::VARIABLE);
         let config = Config {
             service: plan.service.clone(),
             environment: plan.environment.clone(),
@@ -73,6 +76,7 @@ impl Serving {
                 .seconds
                 .map(|seconds| Duration::from_secs(u64::from(seconds.get()))),
             parallel,
+            retention: plan.settings.store.retention(),
         };
         let healer = Healer::start(config, store, pack, agents.clone(), incoming).await?;
         homeostasis_ingest::agent::serve(&socket, source, agents, sender)?;
