@@ -68,7 +68,6 @@ class Result:
     __slots__ = ("description", "kept", "count", "status", "complete", "then", "steady")
 
     id = None
-    then = None
 
     def __init__(self, description, count, status):
         self.description = description
