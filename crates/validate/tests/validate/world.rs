@@ -314,6 +314,8 @@ fn capsule(request: Option<Request>, exception: &str, function: &str) -> Capsule
             executable: String::new(),
             runtime: Runtime::default(),
             thread: "MainThread".into(),
+            task: None,
+            role: "script".into(),
             frameworks: BTreeMap::new(),
         },
         exceptions: vec![Exception {
