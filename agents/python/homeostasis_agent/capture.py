@@ -4,7 +4,7 @@ import builtins
 import os
 import sys
 
-from . import calls, frames, values
+from . import calls, frames, guard, values
 
 MAX_CHAIN = 10
 MAX_MESSAGE = 2000
@@ -85,21 +85,36 @@ def message(error):
     class_ = type(error)
     try:
         arguments = values._exception_arguments_of(error)
-        if all(_is_scalar(argument) for argument in arguments) and _has_native_text(class_):
+        if all(_is_scalar(argument) for argument in arguments) and _has_native_text(error, class_):
             return str(error)[:MAX_MESSAGE]
         if len(arguments) == 1 and type(arguments[0]) is str:
             return arguments[0][:MAX_MESSAGE]
         return ", ".join(_plain_text(argument) for argument in arguments[:10])[:MAX_MESSAGE]
-    except Exception:
+    except Exception as failure:
+        guard.pass_on(failure)
         return ""
 
 
-def _has_native_text(class_):
+def _has_native_text(error, class_):
     for base in values._mro_of(class_):
         own = values._own_names_of(base)
         if "__str__" in own:
-            return type(own["__str__"]) is type(object.__str__)
+            # Some texts are made of more than the arguments.
+            parts = _parts_of_text.get(base, ())
+            return type(own["__str__"]) is type(object.__str__) and all(
+                _is_scalar(base.__dict__[name].__get__(error)) for name in parts
+            )
     return False
+
+
+_parts_of_text = {
+    OSError: ("errno", "strerror", "filename", "filename2"),
+    ImportError: ("msg",),
+    SyntaxError: ("msg", "filename", "lineno"),
+    UnicodeDecodeError: ("encoding", "object", "start", "end", "reason"),
+    UnicodeEncodeError: ("encoding", "object", "start", "end", "reason"),
+    UnicodeTranslateError: ("object", "start", "end", "reason"),
+}
 
 
 def _is_scalar(value):
@@ -113,7 +128,7 @@ def _plain_text(value):
     class_ = type(value)
     if class_ is str or class_ is bytes:
         return class_.__repr__(value[:MAX_MESSAGE])
-    if class_ is int and int.bit_length(value) > values.MAX_INTEGER_BITS:
+    if class_ is int and int.bit_length(value) > values.MAX_DECIMAL_BITS:
         return "<a very large int>"
     if class_ in _scalars:
         return class_.__repr__(value)
@@ -158,7 +173,7 @@ def _attributes(error, class_, budget):
 
 def _notes(error, class_):
     stored = values._raw_dictionary(error, class_)
-    notes = stored.get("__notes__") if stored is not None else None
+    notes = dict.get(stored, "__notes__") if stored is not None else None
     if type(notes) is not list:
         return []
     return [note[:MAX_MESSAGE] for note in notes[:10] if type(note) is str]
