@@ -93,6 +93,17 @@ class Pass:
         self.known = {}
         self.met_bytes = False
         self._pattern = None
+        self._scope = self._identified = None
+
+    def enter(self, scope):
+        """References that are met now mean values in this part of the event."""
+        self._scope, self._identified = scope, None
+
+    def identified(self, number):
+        if self._identified is None:
+            self._identified = {}
+            _index(self._scope, self._identified)
+        return self._identified.get(number, ())
 
     def note(self, place):
         if len(self.where) < 500 and place not in self.where:
@@ -156,6 +167,18 @@ class Pass:
         return self._pattern
 
 
+def _index(part, found):
+    """All values with a number in this part of an event, by their numbers."""
+    if type(part) is list:
+        for inner in part:
+            _index(inner, found)
+    elif isinstance(part, dict):
+        if "id" in part and part.get("t") not in (None, "ref"):
+            found.setdefault(part["id"], []).append(part)
+        for inner in part.values():
+            _index(inner, found)
+
+
 def event(capsule, witnesses, write):
     """Redact a capsule and its witnesses in place; what `write(capsule, witnesses)` makes of them then, which is their JSON."""
     work = Pass()
@@ -165,6 +188,7 @@ def event(capsule, witnesses, write):
         place = "witnesses[%d]" % position
         _request(witness["request"], place + ".request", work)
         _message(witness["response"], place + ".response", work)
+    work.enter(capsule["exceptions"])
     for position, error in enumerate(capsule["exceptions"]):
         place = "exceptions[%d]" % position
         _named_values(error["attributes"], place + ".attributes", work)
@@ -173,12 +197,14 @@ def event(capsule, witnesses, write):
                 if frame[part]:
                     _named_values(frame[part], "%s.frames[%d].%s" % (place, number, part), work)
     if capsule["call"] is not None:
+        work.enter([capsule["call"]["arguments"], capsule["call"]["keywords"]])
         _call(capsule["call"], work)
     recorded = _answers(capsule, witnesses)
     if recorded:
         from . import redact_answers
 
         for place, answers in recorded:
+            work.enter(answers)
             redact_answers.all_of(answers, place, work)
     for error in capsule["exceptions"]:
         error["message"] = work.scrub(error["message"])
@@ -462,8 +488,11 @@ def _value(value, name, place, work):
     kind = value["t"]
     if name is not None and kind not in ("none", "bool", "callable", "module", "cut") and is_secret(name):
         work.note(place)
+        if kind == "ref":
+            return _redacted_reference(value, work)
         _learn_value(value, work)
-        return {"t": "redacted", "kind": kind, "len": _length(value)}
+        redacted = {"t": "redacted", "kind": kind, "len": _length(value)}
+        return dict(redacted, id=value["id"]) if "id" in value else redacted
     if kind == "str":
         hidden = work.scrub(value["v"])
         if hidden != value["v"]:
@@ -485,11 +514,22 @@ def _value(value, name, place, work):
             items[number] = _value(item, first if number == 1 else None, place, work)
     elif kind == "object":
         _named_values(value["fields"], place, work)
+        if "content" in value:
+            value["content"] = _value(value["content"], None, place, work)
     elif kind == "other":
         hidden = work.scrub(value["text"])
         if hidden != value["text"]:
             value = dict(value, text=hidden)
     return value
+
+
+def _redacted_reference(value, work):
+    """What is secret by this name has another name elsewhere, and is learned from there."""
+    kind, length = "object", 0
+    for meant in work.identified(value["id"]):
+        _learn_value(meant, work)
+        kind, length = meant["t"], _length(meant)
+    return {"t": "redacted", "kind": kind, "len": length}
 
 
 def _text_of(value):
@@ -526,6 +566,8 @@ def _learn_value(value, work):
         for name, field in value["fields"].items():
             if is_secret(name):
                 _learn_value(field, work)
+        if "content" in value:
+            _learn_value(value["content"], work)
 
 
 def _bytes_value(value, place, work, hide):
@@ -594,6 +636,8 @@ def _known_in_value(value, work):
         value["items"][:] = [_known_in_value(item, work) for item in value["items"]]
     elif kind == "object":
         _known_in_values(value["fields"], work)
+        if "content" in value:
+            value["content"] = _known_in_value(value["content"], work)
     return value
 
 

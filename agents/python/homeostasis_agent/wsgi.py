@@ -114,31 +114,34 @@ class Tee:
 
     def __init__(self, stream):
         self._stream = stream
-        self._recorded = Recorded(MAX_BODY)
+        self._recorded = Recorded(MAX_BODY, hashed=True)
+        # Set when the request has failed and the rest was looked at.
+        self._ended = False
 
-    def _pass(self, data):
+    def _pass(self, data, size=()):
+        if self._ended:
+            return data
         if data:
             try:
                 self._recorded.add(data)
             except Exception:
                 guard.failed("tee")
-        else:
+        if not size or size[0] is None or size[0] < 0 or (not data and size[0]):
             self._recorded.complete = True
         return data
 
     def read(self, *size):
-        return self._pass(self._stream.read(*size))
+        return self._pass(self._stream.read(*size), size)
 
     def read1(self, *size):
-        return self._pass(self._stream.read1(*size))
+        return self._pass(self._stream.read1(*size), size or (1,))
 
     def readline(self, *size):
-        return self._pass(self._stream.readline(*size))
+        return self._pass(self._stream.readline(*size), (1,))
 
     def readlines(self, *hint):
         lines = self._stream.readlines(*hint)
-        for line in lines:
-            self._pass(line)
+        self._pass(b"".join(lines), hint)
         return lines
 
     def readinto(self, buffer):
@@ -151,10 +154,10 @@ class Tee:
         fill = getattr(self._stream, name, None)
         if fill is not None:
             count = fill(buffer)
-            if count:
-                self._pass(bytes(memoryview(buffer)[:count]))
+            if count is not None and len(buffer):
+                self._pass(bytes(memoryview(buffer)[:count]), (1,))
             return count
-        data = self._pass(read(len(buffer)))
+        data = self._pass(read(len(buffer)), (len(buffer),))
         buffer[: len(data)] = data
         return len(data)
 
@@ -162,7 +165,7 @@ class Tee:
         return self
 
     def __next__(self):
-        return self._pass(next(iter(self._stream)))
+        return self._pass(next(iter(self._stream)), (1,))
 
     def __getattr__(self, name):
         return getattr(self._stream, name)
@@ -276,15 +279,24 @@ class Occasion:
                 channel.wake()
 
     def finish_body(self, missing):
-        """Read what the application left unread, where that cannot block."""
+        """Look at what the application left unread; what it reads from now on, while it apologises, is not recorded again."""
         tee = self.tee
-        if tee is None:
+        if tee is None or tee._ended:
             return
-        try:
-            expected = int(self.received.get("CONTENT_LENGTH") or 0)
-        except ValueError:
-            expected = 0
-        _read_rest(tee, expected, self.received)
+        recorded = tee._recorded
+        announced = self.received.get("CONTENT_LENGTH") or ""
+        left = int(announced) - recorded.length if announced.isdigit() else None
+        tee._ended = True
+        if recorded.complete or left is not None and left <= 0:
+            recorded.complete = True
+            return
+        if recorded.length > MAX_BODY:
+            return
+        from . import bodies
+
+        rest, is_all = bodies.unread(tee._stream, self.received, left)
+        recorded.add(rest)
+        recorded.complete = is_all
 
     def request(self, missing):
         received = self.received
@@ -318,39 +330,11 @@ class Occasion:
         if expected.isdigit():
             if recorded.length < int(expected):
                 missing.append("request.body: %d of %s bytes were read" % (recorded.length, expected))
+            else:
+                recorded.complete = True
         elif not recorded.complete:
             missing.append("request.body: may be longer, its length was not announced")
         return recorded.described()
-
-
-def _read_rest(tee, expected, environ):
-    recorded = tee._recorded
-    rest = expected - recorded.length
-    if rest <= 0 or expected > MAX_BODY:
-        return
-    stream = tee._stream
-    module = type(stream).__module__
-    if module in ("_io", "io") and type(stream).__name__ in ("BytesIO", "BufferedRandom"):
-        tee.read(rest)
-        return
-    # These two servers say which socket the body comes from, so that reading can be told not to wait.
-    sock = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
-    if sock is None or not hasattr(sock, "setblocking") or "ssl" in type(sock).__name__.lower():
-        return
-    before = sock.gettimeout()
-    sock.setblocking(False)
-    try:
-        read = stream.read1 if hasattr(stream, "read1") else stream.read
-        while rest > 0:
-            data = read(min(rest, 1024))
-            if not data:
-                break
-            recorded.add(data)
-            rest -= len(data)
-    except (BlockingIOError, InterruptedError):
-        pass
-    finally:
-        sock.settimeout(before)
 
 
 def _headers(environ):
