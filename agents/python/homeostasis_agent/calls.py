@@ -18,7 +18,7 @@ MAX_REASONS = 5
 
 _GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
 _VARARGS, _VARKEYWORDS = 4, 8
-_scalars = frozenset([type(None), bool, float])
+_scalars = (type(None), bool, float)
 
 
 class Unfaithful(Exception):
@@ -129,7 +129,7 @@ def _wrappers(thing, code):
 
 def plain_function(thing):
     """The function in what a class holds under its name."""
-    if type(thing) in (staticmethod, classmethod):
+    if values.is_one_of(type(thing), (staticmethod, classmethod)):
         return type(thing).__dict__["__func__"].__get__(thing)
     return thing
 
@@ -194,7 +194,7 @@ class Writer:
         if budget.left < 0 or depth < 0:
             raise Unfaithful("holds too much")
         class_ = type(value)
-        if class_ in _scalars:
+        if values.is_one_of(class_, _scalars):
             return values.captured(value, values.Budget(1))
         if class_ is int:
             return _integer(value)
@@ -204,7 +204,7 @@ class Writer:
             return _bytes(value)
         if class_ is tuple or class_ is frozenset:
             return self._sequence(value, class_, depth)
-        if class_ in values._containers:
+        if id(class_) in values._container_ids:
             known = self._reference(value)
             if known is not None:
                 return known
@@ -241,7 +241,7 @@ class Writer:
         if dict.__len__(value) > MAX_ITEMS:
             raise Unfaithful("holds too much")
         pairs = list(dict.items(value))
-        if values.isinstance_of_type(type(value), OrderedDict) and all(type(key) in (str, int) for key, _ in pairs):
+        if values.isinstance_of_type(type(value), OrderedDict) and all(type(key) is str or type(key) is int for key, _ in pairs):
             # Its order is its own; asking for it looks at the hashes of keys.
             pairs = [(key, dict.__getitem__(value, key)) for key in list(OrderedDict.__iter__(value))]
         items = [[self.value(key, depth - 1), self.value(item, depth - 1)] for key, item in pairs]
@@ -268,7 +268,7 @@ class Writer:
             return known
         name = values.class_name(class_)
         told = self._remember(value, {"t": "object", "class": name, "fields": {}, "len": values._native_length(value, class_)})
-        state_of = _states.get(class_) or _state_of_library(class_)
+        state_of = _states.get(id(class_)) or _state_of_library(class_)
         if state_of is not None:
             fields, content = state_of(value)
         else:
@@ -285,14 +285,14 @@ class Writer:
         if find(name) is not class_ or values.isinstance_of_type(class_, BaseException) or not _is_plain_class(class_):
             raise Unfaithful("holds a %s, whose state cannot be seen" % name)
         fields = values.stored_fields(value, class_, MAX_ITEMS + 1, whole=True)
-        names = values._named_fields(class_) if tuple in values._mro_of(class_) else None
+        names = values._named_fields(class_) if values.isinstance_of_type(class_, tuple) else None
         if names is not None:
             if len(names) != tuple.__len__(value):
                 raise Unfaithful("holds a %s, whose state cannot be seen" % name)
             return fields + list(zip(names, tuple.__iter__(value))), None
-        if deque in values._mro_of(class_):
+        if values.isinstance_of_type(class_, deque):
             return fields + [("maxlen", deque.__dict__["maxlen"].__get__(value))], self._sequence(value, deque, depth)
-        if defaultdict in values._mro_of(class_):
+        if values.isinstance_of_type(class_, defaultdict):
             fields = fields + [("default_factory", defaultdict.__dict__["default_factory"].__get__(value))]
         base = values.content_base(class_)
         return fields, self._content(value, base, depth) if base is not None else None
@@ -371,9 +371,9 @@ def _state_of_library(class_):
 
 
 _states = {
-    slice: _slice,
-    types.MappingProxyType: _proxy,
-    memoryview: _memoryview,
+    id(slice): _slice,
+    id(types.MappingProxyType): _proxy,
+    id(memoryview): _memoryview,
 }
 
 
@@ -381,17 +381,17 @@ def _is_plain_class(class_):
     """Is all that an instance of this class holds in its dictionary, its slots or, for a named tuple, its elements?"""
     sees_state = False
     for base in reversed(values._mro_of(class_)):
-        if base is object or base in _seen_through:
-            continue
         own = values._own_names_of(base)
         sees_state = sees_state or "__dict__" in own or "__slots__" in own
-        if not sees_state:
+        if not sees_state and id(base) not in _seen_through:
             return False
     return True
 
 
 # Classes of which all content is written down.
-_seen_through = frozenset([dict, list, tuple, set, frozenset, str, bytes, bytearray, int, float, deque, defaultdict, OrderedDict])
+_seen_through = frozenset(
+    map(id, (object, dict, list, tuple, set, frozenset, str, bytes, bytearray, int, float, deque, defaultdict, OrderedDict))
+)
 
 
 def find(name):

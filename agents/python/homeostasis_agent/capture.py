@@ -100,28 +100,28 @@ def _has_native_text(error, class_):
         own = values._own_names_of(base)
         if "__str__" in own:
             # Some texts are made of more than the arguments.
-            parts = _parts_of_text.get(base, ())
-            return type(own["__str__"]) is type(object.__str__) and all(
-                _is_scalar(base.__dict__[name].__get__(error)) for name in parts
-            )
+            if type(own["__str__"]) is not type(object.__str__):
+                return False
+            parts = _parts_of_text.get(values.class_name(base), ())
+            return all(_is_scalar(own[name].__get__(error)) for name in parts)
     return False
 
 
 _parts_of_text = {
-    OSError: ("errno", "strerror", "filename", "filename2"),
-    ImportError: ("msg",),
-    SyntaxError: ("msg", "filename", "lineno"),
-    UnicodeDecodeError: ("encoding", "object", "start", "end", "reason"),
-    UnicodeEncodeError: ("encoding", "object", "start", "end", "reason"),
-    UnicodeTranslateError: ("object", "start", "end", "reason"),
+    "builtins.OSError": ("errno", "strerror", "filename", "filename2"),
+    "builtins.ImportError": ("msg",),
+    "builtins.SyntaxError": ("msg", "filename", "lineno"),
+    "builtins.UnicodeDecodeError": ("encoding", "object", "start", "end", "reason"),
+    "builtins.UnicodeEncodeError": ("encoding", "object", "start", "end", "reason"),
+    "builtins.UnicodeTranslateError": ("object", "start", "end", "reason"),
 }
 
 
 def _is_scalar(value):
-    return type(value) in _scalars
+    return id(type(value)) in _scalars
 
 
-_scalars = frozenset([str, int, float, bool, bytes, type(None)])
+_scalars = frozenset(map(id, (str, int, float, bool, bytes, type(None))))
 
 
 def _plain_text(value):
@@ -130,7 +130,7 @@ def _plain_text(value):
         return class_.__repr__(value[:MAX_MESSAGE])
     if class_ is int and int.bit_length(value) > values.MAX_DECIMAL_BITS:
         return "<a very large int>"
-    if class_ in _scalars:
+    if id(class_) in _scalars:
         return class_.__repr__(value)
     return "<" + values.class_name(class_) + ">"
 
@@ -151,9 +151,8 @@ _native_fields = {
 
 def _attributes(error, class_, budget):
     found = {}
-    lineage = values._mro_of(class_)
     for base, names in _native_fields.items():
-        if base not in lineage:
+        if not values.isinstance_of_type(class_, base):
             continue
         for name in names:
             descriptor = base.__dict__.get(name)

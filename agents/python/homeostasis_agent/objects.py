@@ -20,18 +20,18 @@ MAX_ITEMS = values.MAX_ITEMS
 
 def writer_of(class_):
     """The function that tells the state of objects of this class; None where fields and built-in content say all."""
-    known = _writers.get(class_)
+    known = _writers.get(id(class_))
     if known is not None:
         return known
     lineage = values._mro_of(class_)
     for base, write in _writers_of_bases.items():
-        if base in lineage:
+        if values.isinstance_of_type(class_, base):
             return write
-    module = values.class_names(class_)[0]
-    late = _late_writers.get((module, values.class_names(class_)[1]))
+    module, name = values.class_names(class_)
+    late = _late_writers.get((module, name))
     if late is not None:
         loaded = sys.modules.get(module)
-        if type(loaded) is types.ModuleType and loaded.__dict__.get(class_.__name__) is class_:
+        if type(loaded) is types.ModuleType and loaded.__dict__.get(name) is class_:
             return late
     if len(lineage) > 1 or module.partition(".")[0] not in sys.builtin_module_names:
         from . import objects_of_libraries
@@ -45,14 +45,14 @@ def native(class_, name):
     for base in values._mro_of(class_):
         found = values._own_names_of(base).get(name)
         if found is not None:
-            return found if type(found) in _native_attributes else None
+            return found if values.is_one_of(type(found), _native_attributes) else None
     return None
 
 
 def read(value, name):
     """An attribute that is not written in Python; None where there is none."""
     descriptor = native(type(value), name)
-    return descriptor.__get__(value) if descriptor is not None and type(descriptor) in _native_fields else None
+    return descriptor.__get__(value) if values.is_one_of(type(descriptor), _native_fields) else None
 
 
 _native_fields = (types.GetSetDescriptorType, types.MemberDescriptorType)
@@ -72,11 +72,7 @@ def _deque(value):
 def _defaultdict(value):
     fields = _stored(value)
     fields["default_factory"] = defaultdict.__dict__["default_factory"].__get__(value)
-    return fields, dict(islice_of_items(value)), dict.__len__(value)
-
-
-def islice_of_items(value):
-    return list(islice(dict.items(value), MAX_ITEMS))
+    return fields, values.BUILT_IN, dict.__len__(value)
 
 
 def _proxy(value):
@@ -148,7 +144,7 @@ def _file(value):
     if type(layer) is io.TextIOWrapper:
         fields["encoding"] = read(layer, "encoding")
         layer = _inner(layer, "buffer")
-    if type(layer) in (io.BufferedReader, io.BufferedWriter, io.BufferedRandom):
+    if values.is_one_of(type(layer), (io.BufferedReader, io.BufferedWriter, io.BufferedRandom)):
         layer = _inner(layer, "raw")
     if type(layer) is io.FileIO:
         stored = values._raw_dictionary(layer, io.FileIO)
@@ -166,24 +162,24 @@ def _inner(layer, name):
         return None
 
 
-_writers = {
-    types.MappingProxyType: _proxy,
-    type({}.keys()): _view,
-    type({}.values()): _view,
-    type({}.items()): _view,
-    memoryview: _memoryview,
-    slice: _slice,
-    types.GeneratorType: _suspended("gi_code", "gi_frame"),
-    types.CoroutineType: _suspended("cr_code", "cr_frame"),
-    types.AsyncGeneratorType: _suspended("ag_code", "ag_frame"),
-    io.TextIOWrapper: _file,
-    io.BufferedReader: _file,
-    io.BufferedWriter: _file,
-    io.BufferedRandom: _file,
-    io.FileIO: _file,
-    _thread.LockType: _nothing,
-    _thread.RLock: _nothing,
-}
+_writers = {id(class_): write for class_, write in (
+    (types.MappingProxyType, _proxy),
+    (type({}.keys()), _view),
+    (type({}.values()), _view),
+    (type({}.items()), _view),
+    (memoryview, _memoryview),
+    (slice, _slice),
+    (types.GeneratorType, _suspended("gi_code", "gi_frame")),
+    (types.CoroutineType, _suspended("cr_code", "cr_frame")),
+    (types.AsyncGeneratorType, _suspended("ag_code", "ag_frame")),
+    (io.TextIOWrapper, _file),
+    (io.BufferedReader, _file),
+    (io.BufferedWriter, _file),
+    (io.BufferedRandom, _file),
+    (io.FileIO, _file),
+    (_thread.LockType, _nothing),
+    (_thread.RLock, _nothing),
+)}
 
 _writers_of_bases = {deque: _deque, defaultdict: _defaultdict}
 

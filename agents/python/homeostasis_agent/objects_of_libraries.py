@@ -74,7 +74,7 @@ def _table(value):
         array = _array_of(read(block, "values"))
         places = read(read(block, "_mgr_locs"), "as_array")
         for row, place in enumerate(_elements(places, range(min(read(places, "size"), MAX_ITEMS)))):
-            if place >= len(names) or type(names[place]) not in _scalars:
+            if place >= len(names) or not values.is_one_of(type(names[place]), _scalars):
                 continue
             types[names[place]] = _name_of_type(read(block, "values"))
             if array is not None:
@@ -101,7 +101,7 @@ def _part(value, name):
     return read(value, name)
 
 
-_scalars = (str, int, float, bool, type(None), tuple)
+_scalars = (str, int, float, bool, type(None))
 
 
 def _array_of(content):

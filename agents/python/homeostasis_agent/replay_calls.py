@@ -188,13 +188,12 @@ class Maker:
                 class_.append(thing, self.made(item))
 
     def _object(self, value, number):
-        class_ = _named(value["class"])
         make = _known_objects.get(value["class"])
         if make is not None:
             fields = {name: self.made(field) for name, field in value["fields"].items()}
             content = self.made(value["content"]) if "content" in value else None
-            return self._known_as(number, make(class_, fields, content))
-        return self._object_of_program(class_, value, number)
+            return self._known_as(number, make(fields, content))
+        return self._object_of_program(_named(value["class"]), value, number)
 
     def _object_of_program(self, class_, value, number):
         lineage = values._mro_of(class_)
@@ -231,26 +230,31 @@ _containers = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset,
 _growing = (OrderedDict, defaultdict, dict, deque, list, set, bytearray)
 
 
-def _array_of_numpy(class_, fields, content):
+def _array_of_numpy(fields, content):
     frombuffer = _named("numpy.frombuffer")
     return frombuffer(content, dtype=fields["dtype"]).reshape(fields["shape"]).copy()
 
 
-def _memoryview(class_, fields, content):
+def _memoryview(fields, content):
     return memoryview(content if fields["readonly"] else bytearray(content))
 
 
 _known_objects = {
-    "builtins.slice": lambda class_, fields, content: slice(fields["start"], fields["stop"], fields["step"]),
-    "builtins.mappingproxy": lambda class_, fields, content: types.MappingProxyType(fields["mapping"]),
+    "builtins.slice": lambda fields, content: slice(fields["start"], fields["stop"], fields["step"]),
+    "builtins.mappingproxy": lambda fields, content: types.MappingProxyType(fields["mapping"]),
     "builtins.memoryview": _memoryview,
-    "re.Pattern": lambda class_, fields, content: _named("re.compile")(fields["pattern"], fields["flags"]),
-    "functools.partial": lambda class_, fields, content: class_(fields["func"], *fields["args"], **fields["keywords"]),
+    "re.Pattern": lambda fields, content: _named("re.compile")(fields["pattern"], fields["flags"]),
+    "functools.partial": lambda fields, content: _named("functools.partial")(fields["func"], *fields["args"], **fields["keywords"]),
     "numpy.ndarray": _array_of_numpy,
 }
 
 
+_single = {"builtins.ellipsis": Ellipsis, "builtins.NotImplementedType": NotImplemented}
+
+
 def _other(value):
+    if value["class"] in _single:
+        return _single[value["class"]]
     return texts.made(_named(value["class"]), value["text"])
 
 

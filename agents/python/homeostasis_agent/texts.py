@@ -7,6 +7,7 @@ import types
 UNKNOWN = "[?]"
 
 _mro_of = type.__dict__["__mro__"].__get__
+_is_base_of = type.__dict__["__subclasscheck__"]
 _module_of = type.__dict__["__module__"].__get__
 _name_of = type.__dict__["__qualname__"].__get__
 _own_names_of = type.__dict__["__dict__"].__get__
@@ -14,7 +15,7 @@ _own_names_of = type.__dict__["__dict__"].__get__
 
 def writer_of(class_):
     """The function that writes values of exactly this class; None for a class that is not known."""
-    writer = _builtin_writers.get(class_)
+    writer = _builtin_writers.get(id(class_))
     if writer is not None:
         return writer
     try:
@@ -25,7 +26,7 @@ def writer_of(class_):
     if make is not None and _is_that_of(module, class_):
         return make
     enum = sys.modules.get("enum")
-    if enum is not None and enum.EnumMeta in _mro_of(type(class_)):
+    if enum is not None and _is_base_of(enum.EnumMeta, type(class_)):
         return _member_text
     return None
 
@@ -106,10 +107,10 @@ def _stored(value):
 
 
 _builtin_writers = {
-    complex: complex.__repr__,
-    range: _range_text,
-    type(Ellipsis): lambda value: "Ellipsis",
-    type(NotImplemented): lambda value: "NotImplemented",
+    id(complex): complex.__repr__,
+    id(range): _range_text,
+    id(type(Ellipsis)): lambda value: "Ellipsis",
+    id(type(NotImplemented)): lambda value: "NotImplemented",
 }
 
 _writers = {
@@ -140,10 +141,6 @@ def made(class_, text):
         return complex(text)
     if class_ is range:
         return range(*map(int, text[len("range(") : -1].split(",")))
-    if class_ is type(Ellipsis):
-        return Ellipsis
-    if class_ is type(NotImplemented):
-        return NotImplemented
     make = _makers.get((module, name))
     if make is not None:
         return make(class_, text)

@@ -29,9 +29,11 @@ _mro_of = type.__dict__["__mro__"].__get__
 _own_names_of = type.__dict__["__dict__"].__get__
 _module_of = type.__dict__["__module__"].__get__
 _qualified_name_of = type.__dict__["__qualname__"].__get__
+_is_base_of = type.__dict__["__subclasscheck__"]
 _exception_arguments_of = BaseException.__dict__["args"].__get__
 
-_callables = (
+# Classes are told apart by identity: even to compare or to hash one may run a method of its metaclass.
+_callables = frozenset(map(id, (
     types.FunctionType,
     types.BuiltinFunctionType,
     types.MethodType,
@@ -39,7 +41,7 @@ _callables = (
     types.WrapperDescriptorType,
     types.MethodDescriptorType,
     types.ClassMethodDescriptorType,
-)
+)))
 
 
 class Budget:
@@ -116,10 +118,7 @@ def _captured(value, budget, depth):
         return {"t": "float", "v": float.__repr__(value)}
     if class_ is bytes:
         return _bytes(value)
-    write = _containers.get(class_)
-    if write is None:
-        write = kind_of(class_).write
-    return write(value, budget, depth)
+    return kind_of(class_).write(value, budget, depth)
 
 
 def cut(value, class_):
@@ -232,6 +231,8 @@ _containers = {
     dict: _mapping(True),
 }
 
+_container_ids = frozenset(map(id, _containers))
+
 # What instances of a subclass hold beside their fields; it has no identity, for what it belongs to has.
 _contents = {
     dict: _mapping(False),
@@ -271,8 +272,14 @@ def kind_of(class_):
     return known
 
 
+def is_one_of(class_, classes):
+    return any(class_ is one for one in classes)
+
+
 def _new_kind(class_):
-    if class_ in _callables:
+    if id(class_) in _container_ids:
+        return Kind(_containers[class_], class_)
+    if id(class_) in _callables:
         return Kind(_callable, class_)
     if isinstance_of_type(class_, type):
         return Kind(_class, class_)
@@ -294,14 +301,13 @@ def _new_kind(class_):
 
 def isinstance_of_type(class_, base):
     """Does `class_` derive from `base`? Asks the classes, never the instance."""
-    return base in _mro_of(class_)
+    return _is_base_of(base, class_)
 
 
 def content_base(class_):
     """The built-in class whose content an instance of this class has; None when there is none, or its elements have names."""
-    lineage = _mro_of(class_)
     for base in _contents:
-        if base in lineage:
+        if _is_base_of(base, class_):
             return None if base is tuple and _named_fields(class_) is not None else base
     return None
 
@@ -359,7 +365,7 @@ def _object(value, budget, depth):
     if reference is not None:
         return reference
     told["fields"] = fields_of(value, class_, budget, depth)
-    if tuple in _mro_of(class_):
+    if _is_base_of(tuple, class_):
         told["fields"].update(_named_elements(value, class_, budget, depth))
         told["len"] = tuple.__len__(value)
     if budget.each <= 0:
@@ -383,6 +389,10 @@ def _writer_with_content(write_content):
     return write
 
 
+# Says that the content is that of the built-in class that the object's class derives from.
+BUILT_IN = object()
+
+
 def _writer_of_known(known):
     """For objects whose state is not in fields: `known(value)` gives raw fields, the content as a raw value or None, and the length."""
 
@@ -404,7 +414,9 @@ def _writer_of_known(known):
                 if budget.each <= 0:
                     break
                 told["fields"][name] = captured(field, budget, depth - 1)
-        if content is not None:
+        if content is BUILT_IN:
+            told["content"] = _contents[content_base(class_)](value, budget, depth)
+        elif content is not None:
             told["content"] = captured(content, budget, depth)
             if length is not None and "len" in told["content"]:
                 # Only the first elements were given.
@@ -418,16 +430,10 @@ def _writer_of_known(known):
 
 def _native_length(value, class_):
     """How many elements an instance of a built-in container or a subclass holds; its own idea of that is not asked."""
-    if class_ in _without_length:
-        return None
-    lineage = _mro_of(class_)
     for base in (dict, list, tuple, set, frozenset, str, bytes, bytearray):
-        if base in lineage:
+        if _is_base_of(base, class_):
             return base.__len__(value)
     return None
-
-
-_without_length = frozenset([int, float, bool, type(None), object])
 
 
 def _named_elements(value, class_, budget, depth):
@@ -509,10 +515,7 @@ def _slots_of(class_):
 
 
 def _is_strange_object(class_):
-    return class_ not in _simple_classes and class_ not in _containers and kind_of(class_).is_plain_object
-
-
-_simple_classes = {str, int, float, bool, bytes, type(None)}
+    return id(class_) not in _plain and kind_of(class_).is_plain_object
 
 
 def _raw_dictionary(value, class_):
@@ -520,19 +523,17 @@ def _raw_dictionary(value, class_):
     for base in _mro_of(class_):
         descriptor = _own_names_of(base).get("__dict__")
         if descriptor is not None:
-            if type(descriptor) not in (types.GetSetDescriptorType, types.MemberDescriptorType):
+            if not is_one_of(type(descriptor), (types.GetSetDescriptorType, types.MemberDescriptorType)):
                 return None
             stored = descriptor.__get__(value, class_)
             return stored if isinstance_of_type(type(stored), dict) else None
     return None
 
 
-_plain = frozenset([str, int, float, bool, bytes, complex, range])
+_plain = frozenset(map(id, (str, int, float, bool, bytes, complex, range, *_containers)))
 
 
 def is_plain(value):
     """Is this plain data: a scalar, or a built-in container (looked at on the outside only)?"""
     class_ = type(value)
-    if class_ in _plain or class_ in _containers:
-        return True
-    return class_ not in _callables and texts.writer_of(class_) is not None
+    return id(class_) in _plain or texts.writer_of(class_) is not None
