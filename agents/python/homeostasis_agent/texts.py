@@ -31,6 +31,33 @@ def writer_of(class_):
     return None
 
 
+def base_of(class_):
+    """The class of dates or times that this one derives from, with the function that writes its values as such; None for others."""
+    datetime = sys.modules.get("datetime")
+    if type(datetime) is not types.ModuleType:
+        return None
+    for name in ("datetime", "date", "time", "timedelta"):
+        base = datetime.__dict__.get(name)
+        if type(base) is type and _is_base_of(base, class_):
+            return "datetime." + name, _writer_as(base, _writers["datetime", name], _parts[name])
+    return None
+
+
+def _writer_as(base, write, parts):
+    def write_as(value):
+        return write(base(**{part: getattr(base, part).__get__(value) for part in parts}))
+
+    return write_as
+
+
+_parts = {
+    "datetime": ("year", "month", "day", "hour", "minute", "second", "microsecond", "tzinfo", "fold"),
+    "date": ("year", "month", "day"),
+    "time": ("hour", "minute", "second", "microsecond", "tzinfo", "fold"),
+    "timedelta": ("days", "seconds", "microseconds"),
+}
+
+
 def _is_that_of(module, class_):
     """Is this the class that the module itself has under this name? Any class may call itself so."""
     loaded = sys.modules.get(module.partition(".")[0])

@@ -287,7 +287,7 @@ def _new_kind(class_):
         return Kind(_module, class_)
     text_of = texts.writer_of(class_)
     if text_of is not None:
-        return Kind(_writer_of_text(text_of), class_)
+        return Kind(_writer_of_text(text_of, class_name(class_)), class_)
     from . import objects
 
     known = objects.writer_of(class_)
@@ -296,6 +296,9 @@ def _new_kind(class_):
     base = content_base(class_)
     if base is not None:
         return Kind(_writer_with_content(_contents[base]), class_)
+    base = texts.base_of(class_)
+    if base is not None:
+        return Kind(_writer_with_content(_writer_of_text(*reversed(base))), class_)
     return Kind(_object, class_, True)
 
 
@@ -347,13 +350,12 @@ def _module(value, budget, depth):
     return {"t": "module", "name": name if type(name) is str else "?"}
 
 
-def _writer_of_text(text_of):
+def _writer_of_text(text_of, name):
     def write(value, budget, depth):
-        class_ = type(value)
         text = text_of(value)
         if len(text) > MAX_CHARACTERS:
-            return {"t": "cut", "class": class_name(class_), "len": len(text)}
-        return {"t": "other", "class": class_name(class_), "text": text}
+            return {"t": "cut", "class": name, "len": len(text)}
+        return {"t": "other", "class": name, "text": text}
 
     return write
 

@@ -188,6 +188,16 @@ def test_a_zone_of_the_program_is_not_asked_and_such_a_time_is_no_whole_value():
         calls.faithful(thing, values.Budget())
 
 
+def test_a_subclass_of_a_time_has_the_time_as_its_content():
+    class Moment(datetime.datetime):
+        isoformat = utcoffset = property(lambda self: 1 / 0)
+
+    told = value(Moment(2024, 7, 1, tzinfo=BERLIN))
+    assert told["content"] == {"t": "other", "class": "datetime.datetime", "text": "2024-07-01T00:00:00+02:00[Europe/Berlin]"}
+    class_ = type("Span", (datetime.timedelta,), {"__str__": None})
+    assert value(class_(days=2))["content"]["text"] == "2 days, 0:00:00"
+
+
 def test_a_class_that_only_calls_itself_decimal_is_not_taken_for_it():
     class Liar:
         def __str__(self):
