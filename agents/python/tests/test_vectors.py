@@ -307,7 +307,7 @@ def fail():
     nothing, yes, count, huge, rate, name = None, True, 10 ** 40, 10 ** 5000, 1e-9, "Zo\u00eb \x00"
     letter, raw, pair, seen, fixed = "x" * 5000, b"\xff", (1, [2]), {3}, frozenset()
     line, order, lines = {"sku": "pear", 1: {}}, Order(), Lines([1])
-    shared, counted, beyond = [line, line], collections.Counter("aab"), 1 << 99999
+    again, shared, counted, beyond = line, [line, line], collections.Counter("aab"), 1 << 99999
     total, day, view, codec, password, colour = decimal.Decimal("1.50"), datetime.date(2024, 2, 29), fail, json, "correct horse", Colour.RED
     deep, point = [[[[[[1]]]]]], collections.namedtuple("Point", "x y")(1, float("inf"))
     try:

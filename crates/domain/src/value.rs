@@ -314,3 +314,38 @@ pub fn shorten(text: &str, limit: usize) -> String {
     cut.push('…');
     cut
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_number_stays_with_its_value() {
+        let list = json!({"t": "list", "items": [{"t": "ref", "id": 3}], "len": 1, "id": 3});
+        let value: Value = serde_json::from_value(list.clone()).unwrap();
+        assert_eq!(value.type_name(), "list");
+        assert_eq!(value.len(), Some(1));
+        assert_eq!(serde_json::to_value(&value).unwrap(), list);
+        assert_eq!(
+            serde_json::from_str::<Value>(&serde_json::to_string(&value).unwrap()).unwrap(),
+            value
+        );
+    }
+
+    #[test]
+    fn a_value_of_a_newer_kind_costs_only_itself() {
+        let list = json!({"t": "list", "items": [{"t": "hologram", "x": 1}, {"t": "none"}], "len": 2});
+        let value: Value = serde_json::from_value(list).unwrap();
+        let items = vec![Value::Unknown, Value::None];
+        assert_eq!(value, Value::List { items, len: 2 });
+    }
+
+    #[test]
+    fn content_is_read_where_there_is_some() {
+        let plain = json!({"t": "object", "class": "A", "fields": {}, "len": null});
+        let value: Value = serde_json::from_value(plain.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&value).unwrap(), plain);
+    }
+}
