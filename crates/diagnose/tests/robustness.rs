@@ -87,7 +87,10 @@ fn value() -> impl Strategy<Value = Value> {
         (0..5_u64).prop_map(|id| Value::Ref { id }),
         text().prop_map(|v| Value::Shared {
             id: v.len() as u64 % 5,
-            value: Box::new(Value::Str { len: v.chars().count() as u64, v }),
+            value: Box::new(Value::Str {
+                len: v.chars().count() as u64,
+                v
+            }),
         }),
         Just(Value::Unknown),
     ];

@@ -50,9 +50,7 @@ fn values(capsule: &Capsule) -> impl Iterator<Item = &Value> {
 /// Values with a number. One that is there twice was told again because there was room for more of it: the larger counts.
 fn collect(value: &Value, index: &mut BTreeMap<u64, Value>) {
     if let Value::Shared { id, value } = value {
-        let larger = index
-            .get(id)
-            .is_none_or(|known| size(known) < size(value));
+        let larger = index.get(id).is_none_or(|known| size(known) < size(value));
         if larger {
             index.insert(*id, (**value).clone());
         }
@@ -141,9 +139,7 @@ impl Copying {
                     .map(|(name, field)| (name.clone(), self.field(field)))
                     .collect(),
                 len: *len,
-                content: content
-                    .as_ref()
-                    .map(|content| Box::new(self.copy(content))),
+                content: content.as_ref().map(|content| Box::new(self.copy(content))),
             },
             other => other.clone(),
         }
@@ -178,7 +174,6 @@ impl Copying {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use serde_json::json;
@@ -199,7 +194,8 @@ mod tests {
     fn a_reference_becomes_what_it_refers_to() {
         let row = json!({"t": "dict", "len": 0, "items": [], "id": 1});
         let object = json!({"t": "object", "class": "A", "fields": {"row": {"t": "ref", "id": 1}}, "len": null});
-        let capsule = capsule(json!({"row": row, "again": {"t": "ref", "id": 1}, "object": object}));
+        let capsule =
+            capsule(json!({"row": row, "again": {"t": "ref", "id": 1}, "object": object}));
         assert_eq!(local(&capsule, "row"), row);
         let resolved = resolved(&capsule);
         let plain = json!({"t": "dict", "len": 0, "items": []});
@@ -226,7 +222,10 @@ mod tests {
         for id in 1..40 {
             let reference = json!({"t": "ref", "id": id + 1});
             let items = vec![reference; 10];
-            locals.insert(format!("v{id}"), json!({"t": "list", "len": 10, "items": items, "id": id}));
+            locals.insert(
+                format!("v{id}"),
+                json!({"t": "list", "len": 10, "items": items, "id": id}),
+            );
         }
         resolved(&capsule(locals.into()));
     }

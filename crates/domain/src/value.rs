@@ -154,7 +154,8 @@ impl<'de> Deserialize<'de> for Value {
         if id.is_some() {
             read.remove("id");
         }
-        let value = Value::deserialize(serde_json::Value::Object(read)).map_err(D::Error::custom)?;
+        let value =
+            Value::deserialize(serde_json::Value::Object(read)).map_err(D::Error::custom)?;
         Ok(match id {
             Some(id) => Value::Shared {
                 id,
@@ -316,7 +317,6 @@ pub fn shorten(text: &str, limit: usize) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use serde_json::json;
@@ -336,7 +336,8 @@ mod tests {
 
     #[test]
     fn a_value_of_a_newer_kind_costs_only_itself() {
-        let list = json!({"t": "list", "items": [{"t": "hologram", "x": 1}, {"t": "none"}], "len": 2});
+        let list =
+            json!({"t": "list", "items": [{"t": "hologram", "x": 1}, {"t": "none"}], "len": 2});
         let value: Value = serde_json::from_value(list).unwrap();
         let items = vec![Value::Unknown, Value::None];
         assert_eq!(value, Value::List { items, len: 2 });

@@ -101,7 +101,10 @@ mod tests {
     fn the_same_object_at_two_places_is_told_by_its_number() {
         let shared = json!({"t": "list", "len": 1, "id": 3, "items": [{"t": "ref", "id": 3}]});
         assert_eq!(read(shared), "#3 [<the same as #3>]");
-        assert_eq!(read(json!({"t": "hologram", "v": 1})), "<of a kind that this version does not know>");
+        assert_eq!(
+            read(json!({"t": "hologram", "v": 1})),
+            "<of a kind that this version does not know>"
+        );
     }
 
     #[test]
