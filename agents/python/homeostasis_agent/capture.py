@@ -49,9 +49,9 @@ def _members(error):
     return members if type(members) is tuple else ()
 
 
-def exceptions(error, missing):
+def exceptions(error, missing, budget=None):
     """The chain as the protocol describes it; what had to be left out is added to `missing`."""
-    budget = values.Budget()
+    budget = budget or values.Budget()
     described = []
     for position, (link, relation) in enumerate(chain(error)):
         described.append(_exception(link, relation, position, budget, missing))
@@ -178,20 +178,33 @@ def _notes(error, class_):
     return [note[:MAX_MESSAGE] for note in notes[:10] if type(note) is str]
 
 
+class Capsule(dict):
+    """A capsule that waits to be sent, with about how many bytes it takes meanwhile."""
+
+    __slots__ = ("size",)
+
+
+# What is not values: frames with their positions.
+BYTES_OF_CAPSULE = 30 << 10
+
+
 def capsule(error, kind, hook, missing):
-    """The capsule but for what `finish` adds later, off the program's path."""
-    return {
+    """The capsule but for what is added later, off the program's path."""
+    budget = values.Budget()
+    capsule = Capsule({
         "schema": 1,
         "kind": kind,
         "hook": hook,
         "process": {"pid": os.getpid(), "thread": thread_name()},
-        "exceptions": exceptions(error, missing),
+        "exceptions": exceptions(error, missing, budget),
         "request": None,
         "call": calls.described(_traceback_of(error), missing) if kind == "process" else None,
         "answers": [],
         "redacted": [],
         "missing": missing,
-    }
+    })
+    capsule.size = BYTES_OF_CAPSULE + budget.size()
+    return capsule
 
 
 def thread_name():

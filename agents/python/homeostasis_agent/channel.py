@@ -29,6 +29,8 @@ _said_hello = False
 _lock = allocate_lock()
 # Raw events, to be redacted and written by the thread; then encoded messages with how much of the first was sent.
 _events = deque()
+# About how many bytes each of those takes.
+_event_sizes = deque()
 _outgoing = deque()
 _outgoing_bytes = 0
 _sent_of_first = 0
@@ -143,17 +145,24 @@ def post(time, signature, capsule, occasion):
     """Queue a raw event; the newest is dropped, and False returned, when the queue is full."""
     global dropped
     start()
-    if len(_events) + len(_outgoing) >= MAX_QUEUED or _outgoing_bytes >= MAX_QUEUED_BYTES:
+    if len(_events) + len(_outgoing) >= MAX_QUEUED or _outgoing_bytes + sum(list(_event_sizes)) >= MAX_QUEUED_BYTES:
         dropped += 1
         return False
     witnesses = occasion.cell.witnesses if occasion is not None else ()
-    from .dependencies.recording import snapshot, snapshot_here
+    from .dependencies.recording import size_of, snapshot, snapshot_here
 
     # What is answered from now on belongs to the handling of the failure.
     answers = snapshot(occasion) if occasion is not None else snapshot_here()
+    _event_sizes.append(getattr(capsule, "size", 0) + _held_by(occasion) + size_of(answers))
     _events.append((time, signature, capsule, occasion, witnesses, answers))
     wake()
     return True
+
+
+def _held_by(occasion):
+    """The recorded body of a request is in memory until its event is sent."""
+    tee = getattr(occasion, "tee", None)
+    return tee.recorded.kept if tee is not None else 0
 
 
 def settle():
@@ -375,7 +384,9 @@ def _collect():
     from . import failures, messages, traffic
 
     while _events and _has_room():
-        _queue_event(messages, _events.popleft())
+        event = _events.popleft()
+        _event_sizes.popleft()
+        _queue_event(messages, event)
     now = monotonic()
     if now - _last_tick < TICK or not _has_room():
         return
@@ -532,6 +543,7 @@ def _begin_anew():
         except OSError:
             pass
     _events.clear()
+    _event_sizes.clear()
     _outgoing.clear()
     _outgoing_bytes = _sent_of_first = 0
     _welcomed = _said_hello = False

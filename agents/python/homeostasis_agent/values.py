@@ -18,6 +18,8 @@ MAX_DECIMAL_BITS = 3320
 # As many hexadecimal digits as a text has characters.
 MAX_INTEGER_BITS = 4 * MAX_CHARACTERS
 MAX_KINDS = 1000
+# What a value takes in memory beside its text.
+BYTES_EACH = 350
 
 NONE = {"t": "none"}
 TRUE = {"t": "bool", "v": True}
@@ -47,10 +49,12 @@ _callables = frozenset(map(id, (
 class Budget:
     """How many values may still be written, for a whole capsule and for one name in it, and which objects were met."""
 
-    __slots__ = ("left", "each", "met", "ids")
+    __slots__ = ("left", "each", "met", "ids", "limit", "held")
 
     def __init__(self, limit=MAX_VALUES):
-        self.left = limit
+        self.left = self.limit = limit
+        # Characters of texts that are held for as long as what was written.
+        self.held = 0
         self.each = MAX_VALUES_EACH
         # By id, what was written for a mutable object and how deep; the object is held, so that its id stays its own.
         self.met = {}
@@ -58,6 +62,10 @@ class Budget:
 
     def next_name(self):
         self.each = min(self.left, MAX_VALUES_EACH)
+
+    def size(self):
+        """About how many bytes the values take that were written so far."""
+        return (self.limit - self.left) * BYTES_EACH + self.held
 
     def identify(self, told):
         """The number that tells this object from all others of the capsule."""
@@ -107,7 +115,12 @@ def _captured(value, budget, depth):
     if budget.each < 0 or budget.left < 0:
         return cut(value, class_)
     if class_ is str:
-        return _text(value)
+        length = len(value)
+        if length > MAX_CHARACTERS:
+            budget.held += MAX_CHARACTERS
+            return _text(value)
+        budget.held += length
+        return {"t": "str", "v": value, "len": length}
     if class_ is int:
         return _integer(value)
     if value is None:
@@ -117,6 +130,7 @@ def _captured(value, budget, depth):
     if class_ is float:
         return {"t": "float", "v": float.__repr__(value)}
     if class_ is bytes:
+        budget.held += min(bytes.__len__(value), MAX_CHARACTERS)
         return _bytes(value)
     return kind_of(class_).write(value, budget, depth)
 

@@ -114,7 +114,7 @@ class Tee:
 
     def __init__(self, stream):
         self._stream = stream
-        self._recorded = Recorded(MAX_BODY, hashed=True)
+        self.recorded = Recorded(MAX_BODY, hashed=True)
         # Set when the request has failed and the rest was looked at.
         self._ended = False
 
@@ -123,11 +123,11 @@ class Tee:
             return data
         if data:
             try:
-                self._recorded.add(data)
+                self.recorded.add(data)
             except Exception:
                 guard.failed("tee")
         if not size or size[0] is None or size[0] < 0 or (not data and size[0]):
-            self._recorded.complete = True
+            self.recorded.complete = True
         return data
 
     def read(self, *size):
@@ -283,7 +283,7 @@ class Occasion:
         tee = self.tee
         if tee is None or tee._ended:
             return
-        recorded = tee._recorded
+        recorded = tee.recorded
         announced = self.received.get("CONTENT_LENGTH") or ""
         left = int(announced) - recorded.length if announced.isdigit() else None
         tee._ended = True
@@ -323,7 +323,7 @@ class Occasion:
         tee = self.tee
         if tee is None:
             return Recorded(0).described()
-        recorded = tee._recorded
+        recorded = tee.recorded
         if recorded.length > recorded.kept:
             missing.append("request.body: cut at %d bytes" % MAX_BODY)
         expected = self.received.get("CONTENT_LENGTH") or ""
