@@ -27,6 +27,7 @@ _started = False
 _hooked = False
 _said_hello = False
 _lock = allocate_lock()
+_starting = allocate_lock()
 # Raw events, to be redacted and written by the thread; then encoded messages with how much of the first was sent.
 _events = deque()
 # About how many bytes each of those takes.
@@ -54,11 +55,19 @@ def start():
     global _started, unsettled
     if _started or not _path or "HOMEOSTASIS_REPLAY" in os.environ:
         return
-    _started = True
-    unsettled = True
-    _prepare()
-    _open_pipe()
-    _start_thread()
+    # Many threads may have their first failure at once; all but one go on, for what they queue is found.
+    if not _starting.acquire(False):
+        return
+    try:
+        if _started:
+            return
+        unsettled = True
+        _prepare()
+        _open_pipe()
+        _started = True
+        _start_thread()
+    finally:
+        _starting.release()
 
 
 def _prepare():
@@ -206,6 +215,9 @@ def _run():
                 _disconnect()
         if not guard.enabled:
             _disconnect()
+    except MemoryError:
+        # Whoever wakes the thread next starts it anew.
+        pass
     finally:
         _thread = 0
         # Whatever happens next starts the thread again.
@@ -525,8 +537,9 @@ def _after_fork_in_child():
 
 def _begin_anew():
     """A forked child has its own connection, counts and identity; the parent's are the parent's."""
-    global _lock, _thread, _socket, _outgoing_bytes, _sent_of_first, _welcomed, _input, _delay, _next_attempt
+    global _lock, _starting, _thread, _socket, _outgoing_bytes, _sent_of_first, _welcomed, _input, _delay, _next_attempt
     global dropped, unsettled, asleep, _said_hello
+    _starting = allocate_lock()
     if not _started:
         return
     from . import commands, failures, messages, traffic

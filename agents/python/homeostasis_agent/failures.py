@@ -46,7 +46,8 @@ def report(error, hook, occasion=None, was_counted=False):
     `was_counted` says that the request was counted as completed before this happened.
     No error of ours ever leaves this function.
     """
-    if not guard.enabled:
+    # The class is asked and not the exception, which may have its own idea of it.
+    if not guard.enabled or issubclass(type(error), MemoryError) and not guard.has_memory():
         return
     try:
         _report(error, hook, occasion, was_counted)

@@ -9,8 +9,29 @@ enabled = True
 errors = 0
 
 
+# So much must be free before a failure for want of memory is looked at.
+ROOM = 8 << 20
+
+
+def has_memory():
+    """Is there room to work in? Where there is none, what we tried would only fail, and not everywhere could Python bear it."""
+    try:
+        bytearray(ROOM)
+    except MemoryError:
+        return False
+    return True
+
+
 def failed(where):
     """Take note of an exception of ours that is being handled, so that the program never sees it."""
+    try:
+        _failed(where)
+    except MemoryError:
+        # There is no room to take note.
+        pass
+
+
+def _failed(where):
     global enabled, errors
     import sys
 

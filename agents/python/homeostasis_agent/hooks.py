@@ -97,7 +97,7 @@ def patch_threading(threading):
 
 
 def _uncaught(error, traceback, hook):
-    if not isinstance(error, BaseException):
+    if not isinstance(error, BaseException) or issubclass(type(error), MemoryError) and not guard.has_memory():
         return
     try:
         from . import failures
