@@ -279,6 +279,9 @@ pub struct Body {
     /// Whether a part was cut.
     #[serde(default, deserialize_with = "null_as_default")]
     pub truncated: bool,
+    /// Content hash of the whole body, where a part was cut and all of it passed by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// A response.

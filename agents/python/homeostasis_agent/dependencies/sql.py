@@ -109,7 +109,7 @@ def _parameter(value, budget):
     try:
         return calls.faithful(value, budget)
     except calls.Unfaithful:
-        return {"t": "cut", "class": values.class_name(type(value))}
+        return values.cut(value, type(value))
 
 
 def described_answer(question, result):

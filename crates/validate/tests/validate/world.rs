@@ -295,6 +295,7 @@ fn body(text: &str) -> Body {
         data: base64::engine::general_purpose::STANDARD.encode(text),
         len: text.len() as u64,
         truncated: false,
+        sha256: None,
     }
 }
 
