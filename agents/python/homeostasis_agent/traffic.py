@@ -3,7 +3,7 @@
 from collections import deque
 from time import time
 
-from . import redact_paths
+from . import redact_paths, settings
 
 MAX_ROUTES = 500
 MAX_CACHED_PATHS = 4000
@@ -53,6 +53,8 @@ def route_of(method, path):
 
 def find(method, path, readable=None):
     """The cell for a method and path not yet in `cells`; `readable` is the path as text, where it was received in another form."""
+    # Whoever started it and however, a process that answers requests is there to serve.
+    settings.serving = True
     route = route_of(method, path if readable is None else readable)
     cell = routes.get(route)
     if cell is None:
@@ -76,8 +78,6 @@ def take_sample(cell, now):
     if cell.samples >= FIRST_ATTEMPTS:
         next_sample = now + 1.0
     cell.samples += 1
-    from . import settings
-
     if settings.sample_rate >= 1.0:
         return True
     from random import random

@@ -262,65 +262,26 @@ if __name__ == "__main__":
     make_server("127.0.0.1", int(sys.argv[1]), application).serve_forever()
 '''
 
-DJANGO = '''
-import json, sys
-import django
-from django.conf import settings
-from django.http import Http404, HttpResponse
-from django.urls import path
-from homeostasis.monitoring import setup_monitoring
-
-settings.configure(
-    DEBUG=False, SECRET_KEY="not a secret", ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"],
-    MIDDLEWARE=["homeostasis.monitoring.HomeostasisMiddleware", "django.middleware.common.CommonMiddleware"],
-)
-django.setup()
-setup_monitoring(socket=SOCKET)
-
-def ok(request):
-    return HttpResponse("ok")
-
-def fail(request, item):
-    return HttpResponse({"apple": 3}[json.loads(request.body)["item"]])
-
-async def fail_async(request, item):
-    return HttpResponse({"apple": 3}[json.loads(request.body)["item"]])
-
-def gone(request):
-    raise Http404("gone")
-
-urlpatterns = [path("ok", ok), path("fail/<item>", fail), path("async/<item>", fail_async), path("gone", gone)]
-from django.core.wsgi import get_wsgi_application
-from django.core.asgi import get_asgi_application
-app = get_wsgi_application()
-asgi = get_asgi_application()
-'''
-DJANGO_ASGI = ("uvicorn", "--port", "PORT", "program:asgi")
-GUNICORN = ("gunicorn", "-b", "127.0.0.1:PORT", "program:app")
 
 PROGRAMS = {
     "FastAPI, middleware": (FASTAPI % "app.add_middleware(HomeostasisMiddleware, socket=SOCKET)", UVICORN, "/fail/7"),
     "FastAPI, setup": (FASTAPI % "setup_monitoring(app, socket=SOCKET)", UVICORN, "/fail/7"),
     "ASGI": (RAW_ASGI, UVICORN, "/fail/7"),
     "WSGI": (RAW_WSGI, ("program", "PORT"), "/fail/7"),
-    "Django, WSGI": (DJANGO, GUNICORN, "/fail/7"),
-    "Django, WSGI, coroutine": (DJANGO, GUNICORN, "/async/7"),
-    "Django, ASGI": (DJANGO, DJANGO_ASGI, "/fail/7"),
-    "Django, ASGI, coroutine": (DJANGO, DJANGO_ASGI, "/async/7"),
 }
 
 
 @pytest.mark.parametrize("injected", [False, True], ids=["in code", "injected"])
 @pytest.mark.parametrize("program", sorted(PROGRAMS))
 def test_a_request_is_recorded_once_with_its_body_and_fails_again(program, injected, run, peer, folder, tmp_path):
-    if program.startswith("Django"):
-        pytest.importorskip("django")
-    source, command, path = PROGRAMS[program]
+    recorded_once(PROGRAMS[program], injected, run, peer, folder, tmp_path)
+
+
+def recorded_once(program, injected, run, peer, folder, tmp_path):
+    source, command, path = program
     server = run(source, command, injected)
     body = b'{"item": "pear"}'
     server.get("/ok")
-    if program.startswith("Django"):
-        assert server.get("/gone")[0] == 404
     assert server.get(path, body, Content_Type="application/json")[0] == 500
     (event,) = peer.wait("event")
     capsule = event["capsule"]
@@ -342,14 +303,3 @@ def test_a_request_is_recorded_once_with_its_body_and_fails_again(program, injec
     }
     exchange = play_task(folder, command, tmp_path, task)["exchanges"][0]
     assert exchange["status"] == 500 and ways(exchange["exceptions"]) == ways(capsule["exceptions"])
-
-
-@pytest.mark.parametrize("program", ["Django, WSGI", "Django, ASGI"])
-def test_healthy_requests_of_django_are_kept_as_witnesses(program, run, peer):
-    pytest.importorskip("django")
-    source, command, path = PROGRAMS[program]
-    server = run(source, command, False)
-    assert server.get(path, b'{"item": "apple"}', Content_Type="application/json") == (200, b"3")
-    assert server.get(path, b'{"item": "pear"}', Content_Type="application/json")[0] == 500
-    witness = peer.wait("event")[0]["witnesses"][0]
-    assert witness["response"]["status"] == 200 and witness["response"]["body"]["data"] == "Mw=="

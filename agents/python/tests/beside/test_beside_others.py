@@ -7,9 +7,6 @@ import sys
 import pytest
 from running import AGENT, environment
 
-for needed in ("sentry_sdk", "opentelemetry.instrumentation.flask", "ddtrace"):
-    pytest.importorskip(needed, reason="tests/beside/requirements.txt is not installed")
-
 FLASK = """
 from flask import Flask
 app = Flask(__name__)

@@ -28,9 +28,9 @@ def again(thing):
 
 # pydantic, attrs and dataclasses
 
-pydantic = pytest.importorskip("pydantic")
-pydantic_v1 = pytest.importorskip("pydantic.v1")
-attrs = pytest.importorskip("attrs")
+import pydantic
+import pydantic.v1 as pydantic_v1
+import attrs
 
 
 class Line(pydantic.BaseModel):
@@ -77,8 +77,8 @@ def test_classes_of_attrs_have_their_fields_and_are_made_again():
 
 # SQLAlchemy
 
-sqlalchemy = pytest.importorskip("sqlalchemy")
-orm = pytest.importorskip("sqlalchemy.orm")
+import sqlalchemy
+import sqlalchemy.orm as orm
 
 
 class Base(orm.DeclarativeBase):
@@ -145,7 +145,7 @@ def test_a_row_shows_its_columns_by_name(session):
 
 
 def test_a_model_of_django_shows_what_is_loaded_and_loads_nothing():
-    django = pytest.importorskip("django")
+    import django
     from django.conf import settings
 
     settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}, INSTALLED_APPS=[])
@@ -183,8 +183,8 @@ def test_a_model_of_django_shows_what_is_loaded_and_loads_nothing():
 
 # numpy and pandas
 
-numpy = pytest.importorskip("numpy")
-pandas = pytest.importorskip("pandas")
+import numpy
+import pandas
 
 
 def test_an_array_has_type_shape_and_first_elements():

@@ -144,7 +144,6 @@ def test_the_handler_of_the_program_is_asked_as_before(folder, peer, script):
 
 
 def test_tasks_under_uvloop_are_seen(folder, peer, script):
-    pytest.importorskip("uvloop")
     write(folder, MAINS["a task that nobody waits for"].replace("asyncio.run(main())", "import uvloop; uvloop.install(); asyncio.run(main())"))
     script("main.py")
     assert peer.wait("event")[0]["capsule"]["hook"] == "asyncio"
