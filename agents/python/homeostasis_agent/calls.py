@@ -242,6 +242,34 @@ def _check_text(text):
 
 
 def _other(value, class_, budget, depth, within):
+    try:
+        return _described(value, class_, budget, depth, within)
+    except Unfaithful:
+        name = _global_name(value) if _is_callable(class_) else None
+        if name is None:
+            raise
+        return {"t": "callable", "class": values.class_name(class_), "name": name}
+
+
+def _is_callable(class_):
+    return any("__call__" in values._own_names_of(base) for base in values._mro_of(class_))
+
+
+def _global_name(value):
+    """The name of this very thing among the globals of the program's own modules, as of an application; None when it has none."""
+    for module_name, module in list(sys.modules.items()):
+        if type(module) is not types.ModuleType:
+            continue
+        path = module.__dict__.get("__file__")
+        if type(path) is not str or not settings.in_app(path):
+            continue
+        for name, thing in list(module.__dict__.items()):
+            if thing is value:
+                return "%s.%s" % (module_name, name)
+    return None
+
+
+def _described(value, class_, budget, depth, within):
     if class_ is types.ModuleType or class_ is types.FunctionType or values.isinstance_of_type(class_, type):
         described = values.captured(value, values.Budget(1))
         if find(described["name"]) is not value:

@@ -216,6 +216,27 @@ def test_a_thread_of_a_server_fails_again_where_it_would_begin_to_serve(serve, p
     assert result["ready"] and result["exchanges"][0]["exceptions"][0]["type"] == "ZeroDivisionError"
 
 
+def test_an_application_that_a_thread_is_given_is_found_by_its_name(serve, peer, folder, replay):  # noqa: F811
+    (folder / "shop.py").write_text(
+        (folder / "shop.py").read_text()
+        + "\n\n@app.get('/mail')\n"
+        "def mail():\n"
+        "    import threading\n"
+        "    from flask import current_app\n"
+        "    thread = threading.Thread(target=send, args=(current_app._get_current_object(), 'x')); thread.start(); thread.join()\n"
+        "    return 'sent'\n"
+        "def send(app, key):\n"
+        "    with app.app_context():\n"
+        "        return app.config[key]\n"
+    )
+    server = serve("gunicorn", "-b", "127.0.0.1:PORT", "shop:app")
+    assert server.get("/mail")[0] == 200
+    capsule = peer.wait("event")[-1]["capsule"]
+    assert capsule["call"]["arguments"][0] == ["app", {"t": "callable", "class": "flask.app.Flask", "name": "shop.app"}]
+    result = replay(("-m", "gunicorn", "shop:app"), {"schema": 1, "kind": "call", "call": capsule["call"]})
+    assert innermost(result["exchanges"][0]["exceptions"][0]) == innermost(capsule["exceptions"][0])
+
+
 def test_a_call_whose_function_is_gone_is_told(folder, replay):  # noqa: F811
     (folder / "main.py").write_text("")
     call = {"module": "jobs", "folder": str(folder), "function": "gone", "wrappers": 0, "frame": 0, "serving": False, "arguments": [], "keywords": {}}

@@ -174,6 +174,10 @@ def alike(recorded, asked):
     if statements == matching.NOT:
         return matching.NOT
     parameters = matching.values(recorded["parameters"], asked["parameters"])
+    if parameters == matching.NOT and not reads(asked["statement"]):
+        hidden = matching.unveiled(recorded["parameters"], asked["parameters"])
+        if matching.values(hidden, asked["parameters"]) != matching.NOT:
+            return matching.WRITES
     if parameters == matching.NOT:
         answer = recorded["answer"]
         returns_rows = answer.get("columns") is not None or "unknown" in answer
