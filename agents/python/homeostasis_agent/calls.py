@@ -17,6 +17,8 @@ MAX_REASONS = 5
 
 _GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
 _VARARGS, _VARKEYWORDS = 4, 8
+# What was given to a thread, as against what it has made for itself.
+_of_threads = frozenset(["_target", "_args", "_kwargs", "_name", "_daemonic"])
 _scalars = frozenset([type(None), bool, float])
 
 
@@ -286,6 +288,8 @@ def _described(value, class_, budget, depth, within):
     if find(name) is not class_ or values.isinstance_of_type(class_, BaseException) or not _is_plain_class(class_):
         raise Unfaithful("holds a %s, whose state cannot be seen" % name)
     stored = values.stored_fields(value, class_, MAX_ITEMS + 1)
+    if is_thread(class_):
+        stored = _without_machinery(stored)
     if tuple in values._mro_of(class_):
         names = values._named_fields(class_)
         if names is None or len(names) != tuple.__len__(value):
@@ -295,6 +299,21 @@ def _described(value, class_, budget, depth, within):
         raise Unfaithful("holds too much")
     fields = {field: _value(inner, budget, depth - 1, within) for field, inner in stored}
     return {"t": "object", "class": name, "fields": fields, "len": values._native_length(value, class_)}
+
+
+def is_thread(class_):
+    threading = sys.modules.get("threading")
+    return threading is not None and threading.Thread in values._mro_of(class_)
+
+
+def _without_machinery(stored):
+    """The fields of a thread without its handle, locks and identity, which are made anew with it."""
+    names = {name for name, _ in stored}
+    # A thread that has run its target has let go of it.
+    if not names.issuperset(_of_threads):
+        raise Unfaithful("is a thread that has let go of its target")
+    bare = sys.modules["threading"].Thread(name="").__dict__
+    return [(name, field) for name, field in stored if name in _of_threads or name not in bare]
 
 
 def _is_plain_class(class_):

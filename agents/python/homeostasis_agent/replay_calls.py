@@ -134,6 +134,8 @@ def _object(value):
         thing = tuple.__new__(class_, [fields.pop(name) for name in names])
     else:
         thing = object.__new__(class_)
+        if calls.is_thread(class_):
+            sys.modules["threading"].Thread.__init__(thing)
     for name, field in fields.items():
         # Past the program's own __setattr__, which may refuse, as frozen dataclasses do.
         object.__setattr__(thing, name, field)

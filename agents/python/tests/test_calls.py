@@ -94,6 +94,21 @@ def generator(n):
 def run_generator(n):
     return list(generator(n))
 
+class Reader(threading.Thread):
+    def __init__(self, table, key):
+        super().__init__(daemon=True)
+        self.table, self.key = table, key
+    def run(self):
+        return self.table[self.key if self.daemon and self.name else None]
+
+class Timed(threading.Thread):
+    def run(self):
+        super().run()
+
+def run_and_wait(thread):
+    thread.start()
+    thread.join()
+
 EVERYTHING = [
     None, True, 1 << 200, -0.5, float("inf"), "é\\n\\0", b"\\x00\\xff", [1, [2]], (1,), {1}, frozenset([2]), {"a": {(1, 2): 3}},
     decimal.Decimal("1.50"), datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29, 1, 2, 3), datetime.time(1, 2),
@@ -112,6 +127,8 @@ CASES = {
     "a coroutine": "lambda: __import__('asyncio').run(jobs.Mailer({}).later('k'))",
     "all kinds of values": "lambda: jobs.everything(jobs.EVERYTHING)",
     "objects with slots": "lambda: jobs.inner(jobs.Slotted(4), 3)",
+    "a thread with a run of its own": "lambda: jobs.run_and_wait(jobs.Reader({'a': 1}, 'b'))",
+    "a thread with a run around its target": "lambda: jobs.run_and_wait(jobs.Timed(target=jobs.inner, args=(1, 3)))",
     "a generator within": "lambda: jobs.run_generator(0)",
 }
 
