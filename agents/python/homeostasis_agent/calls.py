@@ -285,6 +285,8 @@ def _described(value, class_, budget, depth, within):
     if text is not None:
         return {"t": "other", "class": values.class_name(class_), "text": text}
     name = values.class_name(class_)
+    if str in values._mro_of(class_) and find(name) is class_:
+        return _text(value, class_, name)
     if find(name) is not class_ or values.isinstance_of_type(class_, BaseException) or not _is_plain_class(class_):
         raise Unfaithful("holds a %s, whose state cannot be seen" % name)
     stored = values.stored_fields(value, class_, MAX_ITEMS + 1)
@@ -299,6 +301,17 @@ def _described(value, class_, budget, depth, within):
         raise Unfaithful("holds too much")
     fields = {field: _value(inner, budget, depth - 1, within) for field, inner in stored}
     return {"t": "object", "class": name, "fields": fields, "len": values._native_length(value, class_)}
+
+
+def _text(value, class_, name):
+    """Text of a class of its own, such as one that says the text is safe to be shown as it is."""
+    if values.stored_fields(value, class_, 1):
+        raise Unfaithful("holds a %s, which is more than its text" % name)
+    if str.__len__(value) > MAX_CHARACTERS:
+        raise Unfaithful("is too large")
+    text = str.__str__(value)
+    _check_text(text)
+    return {"t": "other", "class": name, "text": text}
 
 
 def is_thread(class_):
@@ -318,15 +331,15 @@ def _without_machinery(stored):
 
 def _is_plain_class(class_):
     """Is all that an instance of this class holds in its dictionary, its slots or, for a named tuple, its elements?"""
-    sees_state = False
-    for base in reversed(values._mro_of(class_)):
-        if base is object or base is tuple:
-            continue
-        own = values._own_names_of(base)
-        sees_state = sees_state or "__dict__" in own or "__slots__" in own
-        if not sees_state:
-            return False
-    return True
+    return all(base is object or base is tuple or _shows_state(base) for base in values._mro_of(class_))
+
+
+def _shows_state(class_):
+    """Is this class made of such a dictionary or slots, by itself or its bases, and not in C?"""
+    if type(values._own_names_of(class_).get("__new__")) is types.BuiltinFunctionType:
+        return False
+    own = map(values._own_names_of, values._mro_of(class_))
+    return any("__dict__" in names or "__slots__" in names for names in own)
 
 
 def find(name):

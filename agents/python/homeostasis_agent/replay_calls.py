@@ -159,6 +159,8 @@ def _other(value):
         return class_.fromisoformat(text)
     if module in ("decimal", "uuid") or module.startswith("pathlib"):
         return class_(text)
+    if str in values._mro_of(class_) and "_member_map_" not in class_.__dict__:
+        return str.__new__(class_, text)
     # The members of an enumeration, by name.
     members = class_.__dict__["_member_map_"]
     return members[text]

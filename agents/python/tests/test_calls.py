@@ -71,7 +71,7 @@ class Counted:
         return {}[key]
 
 def everything(values):
-    raise LookupError(repr([value.__name__ if value is everything else value for value in values]))
+    raise LookupError(repr([value.__name__ if value is everything else (type(value), value) for value in values]))
 
 def outer(queue):
     queue.inner = None
@@ -94,12 +94,22 @@ def generator(n):
 def run_generator(n):
     return list(generator(n))
 
+class Plain:
+    def __html__(self):
+        return self
+
+class Safe(str, Plain):
+    __slots__ = ()
+
 class Reader(threading.Thread):
     def __init__(self, table, key):
         super().__init__(daemon=True)
         self.table, self.key = table, key
     def run(self):
         return self.table[self.key if self.daemon and self.name else None]
+
+class Partial(Plain, functools.partial):
+    pass
 
 class Timed(threading.Thread):
     def run(self):
@@ -114,7 +124,7 @@ EVERYTHING = [
     decimal.Decimal("1.50"), datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29, 1, 2, 3), datetime.time(1, 2),
     datetime.timedelta(days=-1, seconds=2, microseconds=5), datetime.timezone.utc, uuid.UUID(int=5), pathlib.Path("/a/b"), Size.LARGE,
     range(1, 9, 2), 1 + 2j, Item("cup", Size.SMALL, decimal.Decimal(3)), Pair(1, Item("b", Size.SMALL, decimal.Decimal(0))),
-    dict, everything, Item, typing,
+    dict, everything, Item, typing, Safe("<b>"),
 ]
 '''
 
@@ -180,6 +190,7 @@ def test_where_the_outer_function_cannot_be_called_again_an_inner_one_is(script,
         ("lambda: jobs.assigned(1, 0)", "assigned has assigned its argument a anew"),
         ("lambda: (lambda x: 1 / x)(0)", "is defined inside of another function" if sys.version_info >= (3, 11) else "is not found by its name"),
         ("lambda: jobs.inner(jobs.Queue(1), 3)", "inner was given first, which holds a"),
+        ("lambda: jobs.inner(jobs.Partial(int), 3)", "Partial, whose state cannot be seen"),
         ("lambda: list(jobs.generator(0))", "generator is a generator"),
         ("lambda: jobs.inner([0] * 2000, 3)", "which holds too much"),
         ("lambda: jobs.inner('\\ud800', 3)", "which cannot be written as UTF-8"),
