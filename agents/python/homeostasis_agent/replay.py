@@ -15,7 +15,7 @@ _result = {"schema": 1, "ready": False, "error": None, "exchanges": []}
 _written = False
 # Hooks that hear of what leaves the program; in a replay those who play requests catch it themselves.
 LEAVING = frozenset(["wsgi", "asgi"])
-_LEFT = None
+_LEFT = "left"
 # Pairs of exception and hook.
 _uncaught = []
 _kept = []
@@ -326,7 +326,7 @@ def exchange_of(began, status, headers, body, error):
 def _looked_for():
     """At most one exception: the first that came by the hook of the one that is to come again, as when an error handler failed in its turn; else the first."""
     hook = _task.get("hook")
-    wanted = [error for error, by in _uncaught if by == hook or (by is _LEFT and hook in LEAVING)]
+    wanted = [error for error, by in _uncaught if by == hook or (by == _LEFT and hook in LEAVING)]
     return (wanted or [error for error, _ in _uncaught])[:1]
 
 

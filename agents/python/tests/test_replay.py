@@ -57,7 +57,7 @@ ASGI = [
 ]
 
 
-@pytest.mark.parametrize("hook, type", [("flask.handle_exception", "ZeroDivisionError"), ("wsgi", "LookupError")])
+@pytest.mark.parametrize("hook, type", [("flask.handle_exception", "ZeroDivisionError"), ("wsgi", "LookupError"), (None, "ZeroDivisionError")])
 def test_where_an_error_handler_fails_in_its_turn_the_failure_that_is_looked_for_is_told(hook, type, folder, replay):
     (folder / "apology.py").write_text(
         "from flask import Flask\n"
