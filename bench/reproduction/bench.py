@@ -19,24 +19,21 @@ import shutil
 import signal
 import sqlite3
 import statistics
-import string
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from http.cookiejar import CookieJar
 from pathlib import Path
 
 import jwt
-import psycopg2
-import redis
 
 import servers
 from cases import CASES
+from world import NO_PROXY, World
 
 HERE = Path(__file__).resolve().parent
 QUICK = os.environ.get("QUICK") == "1"
@@ -54,8 +51,6 @@ COMMANDS = {
     "stock": ["uvicorn", "--host", "127.0.0.1", "--port", "{port}", "app:app"],
     "library": ["gunicorn", "-w", "2", "--threads", "8", "-b", "127.0.0.1:{port}", "library.wsgi"],
 }
-# No proxy of the user's environment stands between this and loopback.
-NO_PROXY = urllib.request.ProxyHandler({})
 
 
 def main():
@@ -81,33 +76,16 @@ def main():
     return 0 if not figures["skipped"] and not figures["secrets_leaked"] and figures["reproduced"] >= AIM * figures["cases"] else 1
 
 
-class Secrets:
-    """Random texts that must never be found in what was kept, by what they are."""
-
-    def __init__(self):
-        self.all = {}
-
-    def make(self, name, length=24):
-        alphabet = string.ascii_letters + string.digits
-        self.all[name] = "".join(random.SystemRandom().choice(alphabet) for _ in range(length))
-        return self.all[name]
-
-    def found_in(self, texts):
-        whole = "\n".join(texts)
-        return sorted(name for name, secret in self.all.items() if secret in whole)
-
-
 class Suite:
     def __init__(self, root, cases):
         self.root = root
         self.cases = cases
-        self.secrets = Secrets()
-        self.started = []
+        self.world = World(root)
         self.programs = {}
 
     def run(self):
         try:
-            self.start_world()
+            self.world.start()
             self.start_programs()
             self.drive()
             captured = self.wait_for_captures()
@@ -118,56 +96,6 @@ class Suite:
                 program.end()
             self.end_world()
 
-    def start_world(self):
-        make = self.secrets.make
-        password, token = make("password of the database"), make("token of the peer")
-        self.passwords = {name: make("password of " + name) for name in ("ann", "bob")}
-        self.key = make("secret key", 40)
-        self.header = make("key in a header")
-        database, self.database_port = servers.postgres(self.root / "postgres", password)
-        self.started.append(database)
-        cache, cache_port = servers.redis(self.root / "redis")
-        self.started.append(cache)
-        peer, peer_port = servers.peer(self.root / "peer", token)
-        self.started.append(peer)
-        self.environment = dict(
-            {name: value for name, value in os.environ.items() if not name.startswith(("HOMEOSTASIS", "PYTHON"))},
-            DATABASE_DSN="host=127.0.0.1 port=%d dbname=shop user=postgres password=%s" % (self.database_port, password),
-            DATABASE_URL="postgresql://postgres:%s@127.0.0.1:%d/shop" % (password, self.database_port),
-            DATABASE_PORT=str(self.database_port), DATABASE_PASSWORD=password, SECRET_KEY=self.key,
-            PEER_URL="http://127.0.0.1:%d" % peer_port, PEER_TOKEN=token, REDIS_URL="redis://127.0.0.1:%d/0" % cache_port,
-            CLOSED_URL="http://127.0.0.1:%d" % servers.free_port(), PYTHONDONTWRITEBYTECODE="1",
-        )
-        self.fill_database(password)
-        self.fill_cache(cache_port)
-
-    def fill_database(self, password):
-        def connect(name):
-            connection = psycopg2.connect(host="127.0.0.1", port=self.database_port, user="postgres", password=password, dbname=name)
-            connection.autocommit = True
-            return connection
-
-        with connect("postgres").cursor() as cursor:
-            for name in ("shop", "library"):
-                cursor.execute("CREATE DATABASE " + name)
-        seed = (HERE / "seed.sql").read_text()
-        for name in ("ann", "bob"):
-            seed = seed.replace("'{%s_password}'" % name, "'%s'" % self.passwords[name])
-            seed = seed.replace("'{%s_token}'" % name, "'%s'" % self.secrets.make("token in the row of " + name))
-        with connect("shop").cursor() as cursor:
-            cursor.execute((HERE / "schema.sql").read_text())
-            cursor.execute(seed)
-
-    def fill_cache(self, port):
-        cache = redis.Redis(port=port)
-        cache.set("cart:ann", '["pear"]')
-        cache.set("cart:broken", '["pear"')
-        cache.rpush("visits:list", "1")
-        cache.hset("profile:ann", mapping={"city": "Bern", "token": self.secrets.make("token of ann in Redis")})
-        cache.hset("profile:bob", mapping={"token": self.secrets.make("token of bob in Redis")})
-        cache.mset({"points:ann": 1, "bonus:ann": 2, "points:bob": 3})
-        cache.rpush("queue:desk", "ann")
-
     def start_programs(self):
         apps = self.root / "apps"
         for name in COMMANDS:
@@ -176,23 +104,17 @@ class Suite:
             folder = apps / name
             shutil.copytree(HERE / "apps" / name, folder, ignore=shutil.ignore_patterns("__pycache__"))
             if name == "shop":
-                self.fill_archive(folder)
+                self.world.fill_archive(folder)
             if name == "library":
                 self.fill_library(folder)
                 (folder / "seed.py").unlink()
-            self.programs[name] = Program(name, folder, self.root / ("store-" + name), self.environment)
+            self.programs[name] = Program(name, folder, self.root / ("store-" + name), self.world.environment)
         for program in self.programs.values():
             program.wait()
 
-    def fill_archive(self, folder):
-        with sqlite3.connect(folder / "archive.db") as connection:
-            connection.execute("CREATE TABLE books (id INTEGER PRIMARY KEY, title TEXT, pages INTEGER)")
-            connection.executemany("INSERT INTO books VALUES (?, ?, ?)", [(1, "Atlas", 100), (2, None, 50)])
-        connection.close()
-
     def fill_library(self, folder):
         seeding = dict(
-            self.environment, SEED_ANN=self.passwords["ann"], SEED_BOB=self.passwords["bob"], SEED_PIN=self.secrets.make("pin of ann")
+            self.world.environment, SEED_ANN=self.world.passwords["ann"], SEED_BOB=self.world.passwords["bob"], SEED_PIN=self.world.secrets.make("pin of ann")
         )
         for arguments in (["makemigrations", "books"], ["migrate"], ["migrate", "--database", "maps"]):
             subprocess.run([sys.executable, "manage.py", *arguments], cwd=folder, env=seeding, check=True, stdout=subprocess.DEVNULL)
@@ -231,18 +153,18 @@ class Suite:
     def send(self, app, ask):
         base = self.programs[app].base
         opener = urllib.request.build_opener(NO_PROXY, urllib.request.HTTPCookieProcessor(CookieJar()))
-        headers = {"X-Api-Key": self.header, **ask.headers}
+        headers = {"X-Api-Key": self.world.header, **ask.headers}
         if ask.login and ask.login.startswith("token:"):
             headers["Authorization"] = "Bearer " + self.token(ask.login[len("token:") :])
         elif ask.login:
             who = {"email": ask.login + "@example.org" if ask.login == "ann" else ask.login, "username": ask.login}
-            body = json.dumps(dict(who, password=self.passwords[ask.login])).encode()
+            body = json.dumps(dict(who, password=self.world.passwords[ask.login])).encode()
             request = urllib.request.Request(base + "/login", body, {"Content-Type": "application/json"})
             opener.open(request, timeout=30).close()
         body = ask.body
         if ask.json is not None:
             unique = "%08x" % random.getrandbits(32)
-            body = json.dumps(dict(ask.json, password=self.header)).replace("RANDOM", unique).encode()
+            body = json.dumps(dict(ask.json, password=self.world.header)).replace("RANDOM", unique).encode()
             headers["Content-Type"] = "application/json"
         request = urllib.request.Request(base + ask.path, body, headers, method=ask.method)
         try:
@@ -253,7 +175,7 @@ class Suite:
 
     def token(self, name):
         claims = {"sub": name, "profile": {"name": name} if name == "ann" else {}}
-        return jwt.encode(claims, self.key, algorithm="HS256")
+        return jwt.encode(claims, self.world.key, algorithm="HS256")
 
     def wait_for_captures(self):
         """For each case the incident whose latest failure was its request, or None."""
@@ -266,8 +188,7 @@ class Suite:
             time.sleep(0.3)
 
     def end_world(self):
-        while self.started:
-            self.started.pop().end()
+        self.world.end()
         for path in (self.root / "apps" / "shop" / "archive.db", self.root / "apps" / "library" / "maps.db"):
             if path.exists():
                 with sqlite3.connect(path) as connection:
@@ -289,17 +210,17 @@ class Suite:
             milliseconds.append(answer["trial"]["milliseconds"])
             tell(case, "reproduced" if answer["reproduced"] else "not", "" if answer["reproduced"] else check["summary"])
         texts = [text for program in self.programs.values() for text in program.everything_kept()]
-        leaked = self.secrets.found_in(texts)
+        leaked = self.world.secrets.found_in(texts)
         for name in leaked:
             print("LEAKED  %s" % name)
         skipped = sum(incident is None for incident in captured.values())
         cases = len(self.cases)
         print("%d of %d reproduced, %d not captured; %d secrets in %.1f MB kept, %d leaked" % (
-            reproduced, cases, skipped, len(self.secrets.all), sum(map(len, texts)) / 1e6, len(leaked)))
+            reproduced, cases, skipped, len(self.world.secrets.all), sum(map(len, texts)) / 1e6, len(leaked)))
         return {
             "cases": cases, "reproduced": reproduced, "not_captured": skipped, "skipped": 0,
             "reproduced_low": round(wilson(reproduced, cases)[0], 3), "reproduced_high": round(wilson(reproduced, cases)[1], 3),
-            "secrets": len(self.secrets.all), "secrets_leaked": len(leaked), "clients": CLIENTS,
+            "secrets": len(self.world.secrets.all), "secrets_leaked": len(leaked), "clients": CLIENTS,
             "median_milliseconds": round(statistics.median(milliseconds), 1) if milliseconds else None,
         }
 

@@ -9,6 +9,7 @@ from .requests import KEY, MAX_BODY, MAX_RESPONSE_BODY, Recorded
 from .traffic import FIRST_ATTEMPTS
 
 _cells = traffic.cells
+_without_body = ("GET", "HEAD", "OPTIONS")
 
 
 def recording(original, hears_lifespan=False):
@@ -34,10 +35,15 @@ def recording(original, hears_lifespan=False):
                 channel.settle()
             for name, value in scope["headers"]:
                 if name == b"content-length" and value != b"0" or name == b"transfer-encoding":
-                    occasion.tee = tee = Tee(receive, send)
-                    receive = tee.receive
-                    send = tee.send
+                    has_body = True
                     break
+            else:
+                # Later versions of HTTP need not announce a body.
+                has_body = scope["method"] not in _without_body and scope.get("http_version", "1.1")[:1] != "1"
+            if has_body:
+                occasion.tee = tee = Tee(receive, send, scope)
+                receive = tee.receive
+                send = tee.send
             if (cell.samples < FIRST_ATTEMPTS or began >= traffic.next_sample) and traffic.take_sample(cell, began):
                 exchange = Exchange(send)
                 send = exchange.send
@@ -107,14 +113,21 @@ async def _serve_other(original, application, scope, receive, send):
 class Tee:
     """The server's `receive` and `send` of one request, remembering the body that passes by."""
 
-    __slots__ = ("_receive", "_send", "recorded")
+    __slots__ = ("_receive", "_send", "_scope", "_ahead", "_asked", "recorded")
 
-    def __init__(self, receive, send):
+    def __init__(self, receive, send, scope):
         self._receive = receive
         self._send = send
-        self.recorded = Recorded(MAX_BODY)
+        self._scope = scope
+        self._ahead = []
+        self._asked = False
+        self.recorded = Recorded(MAX_BODY, hashed=True)
 
     async def receive(self):
+        if self._ahead:
+            # It was recorded when it was looked at.
+            return self._ahead.pop(0)
+        self._asked = True
         message = await self._receive()
         try:
             self.take(message)
@@ -138,11 +151,14 @@ class Tee:
         await self._send(message)
 
     def read_what_is_there(self):
-        """Take the messages that the server already holds, without waiting for the network.
+        """Take the messages that the server already holds, without waiting for the network, and keep them for the application.
 
         The server's coroutine is driven by hand: if it returns at once there was a message,
         if it wants to wait it is closed, which cancels nothing but its own waiting.
         """
+        if not self._asked and any(name == b"expect" for name, _ in self._scope["headers"]):
+            # To ask would tell the client to send its body, which the application did not want.
+            return
         while not self.recorded.complete and self.recorded.length <= MAX_BODY:
             waiting = self._receive()
             if not hasattr(waiting, "send"):
@@ -150,6 +166,7 @@ class Tee:
             try:
                 waiting.send(None)
             except StopIteration as done:
+                self._ahead.append(done.value)
                 if done.value["type"] != "http.request":
                     return
                 self.take(done.value)

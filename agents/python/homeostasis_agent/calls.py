@@ -3,15 +3,18 @@
 import os
 import sys
 import types
+from collections import OrderedDict, defaultdict, deque
 from time import time
 
-from . import frames, settings, values
+from . import frames, settings, texts, values
 from .dependencies.recording import in_flight
 
 MAX_DEPTH = 12
 MAX_ITEMS = 1000
 MAX_CHARACTERS = 1 << 16
 MAX_VALUES = 20000
+# As many hexadecimal digits as a text may have characters.
+MAX_INTEGER_BITS = 4 * MAX_CHARACTERS
 MAX_WRAPPERS = 10
 MAX_REASONS = 5
 
@@ -19,7 +22,7 @@ _GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
 _VARARGS, _VARKEYWORDS = 4, 8
 # What was given to a thread, as against what it has made for itself.
 _of_threads = frozenset(["_target", "_args", "_kwargs", "_name", "_daemonic"])
-_scalars = frozenset([type(None), bool, float])
+_scalars = (type(None), bool, float)
 
 
 class Unfaithful(Exception):
@@ -62,7 +65,8 @@ def _call(frame, code):
     module, folder = _module(frame)
     name, wrappers = _name(frame, code)
     positional, keywords = _arguments(frame, code)
-    budget = values.Budget(MAX_VALUES)
+    # An object that is in two arguments is one object.
+    writer = Writer(values.Budget(MAX_VALUES))
     return {
         "module": module,
         "folder": folder,
@@ -70,8 +74,8 @@ def _call(frame, code):
         "wrappers": wrappers,
         "serving": settings.serving or settings.working,
         "time": _time(),
-        "arguments": [[name, _faithful(value, name, budget)] for name, value in positional],
-        "keywords": {name: _faithful(value, name, budget) for name, value in keywords},
+        "arguments": [[name, _faithful(value, name, writer)] for name, value in positional],
+        "keywords": {name: _faithful(value, name, writer) for name, value in keywords},
         "answers": [],
     }
 
@@ -152,7 +156,7 @@ def unwrapped(thing):
 
 def plain_function(thing):
     """The function in what a class holds under its name."""
-    if type(thing) in (staticmethod, classmethod):
+    if values.is_one_of(type(thing), (staticmethod, classmethod)):
         return type(thing).__dict__["__func__"].__get__(thing)
     return thing
 
@@ -191,49 +195,179 @@ def _assigned_names(code):
     return found
 
 
-def _faithful(value, name, budget):
+def _faithful(value, name, writer):
     try:
-        return faithful(value, budget)
+        return writer.value(value, MAX_DEPTH)
     except Unfaithful as reason:
         raise Unfaithful("was given %s, which %s" % (name, reason)) from None
 
 
 def faithful(value, budget):
     """`value` as a protocol value from which an equal one can be made; raises Unfaithful when there is none."""
-    return _value(value, budget, MAX_DEPTH, ())
+    return Writer(budget).value(value, MAX_DEPTH)
 
 
-def _value(value, budget, depth, within):
-    budget.left -= 1
-    if budget.left < 0 or depth < 0:
-        raise Unfaithful("holds too much")
-    class_ = type(value)
-    if class_ in _scalars:
-        return values.captured(value, values.Budget(1))
-    if class_ is int:
-        if int.bit_length(value) > values.MAX_INTEGER_BITS:
-            raise Unfaithful("is too large")
-        return values._integer(value)
-    if class_ is str or class_ is bytes:
-        if len(value) > MAX_CHARACTERS:
-            raise Unfaithful("is too large")
-        if class_ is str:
-            if not value.isascii():
-                _check_text(value)
-            return {"t": "str", "v": value, "len": len(value)}
-        return dict(values._bytes(b""), v=values.b2a_base64(value, newline=False).decode("ascii"), len=len(value))
-    if id(value) in within:
-        raise Unfaithful("holds itself")
-    within += (id(value),)
-    if class_ in values._containers:
-        if len(value) > MAX_ITEMS:
+class Writer:
+    """Writes whole values; what is met a second time, inside of itself or elsewhere, becomes a reference to the first."""
+
+    def __init__(self, budget):
+        self.budget = budget
+        # By id, with the object, so that its id stays its own.
+        self.met = {}
+
+    def value(self, value, depth):
+        budget = self.budget
+        budget.left -= 1
+        if budget.left < 0 or depth < 0:
             raise Unfaithful("holds too much")
-        if class_ is dict:
-            items = [[_value(key, budget, depth - 1, within), _value(item, budget, depth - 1, within)] for key, item in value.items()]
+        class_ = type(value)
+        if values.is_one_of(class_, _scalars):
+            return values.captured(value, values.Budget(1))
+        if class_ is int:
+            return _integer(value)
+        if class_ is str:
+            return _text(value)
+        if class_ is bytes:
+            return _bytes(value)
+        if class_ is tuple or class_ is frozenset:
+            return self._sequence(value, class_, depth)
+        if id(class_) in values._container_ids:
+            known = self._reference(value)
+            if known is not None:
+                return known
+            told = self._remember(value, {"t": class_.__name__})
+            told.update(self._content(value, class_, depth))
+            return told
+        return self._other(value, class_, depth)
+
+    def _reference(self, value):
+        known = self.met.get(id(value))
+        return {"t": "ref", "id": self.budget.identify(known[1])} if known is not None else None
+
+    def _remember(self, value, told):
+        self.met[id(value)] = (value, told)
+        return told
+
+    def _content(self, value, base, depth):
+        """What an instance of a built-in class, or of a subclass of it, holds."""
+        if base is dict:
+            return self._mapping(value, depth)
+        if base in _sequences:
+            return self._sequence(value, base, depth)
+        if base is bytearray:
+            return _bytes(bytes(bytearray.__getitem__(value, slice(None))))
+        return {str: _text, bytes: _bytes, int: _integer, float: values._float}[base](value)
+
+    def _sequence(self, value, base, depth):
+        if base.__len__(value) > MAX_ITEMS:
+            raise Unfaithful("holds too much")
+        items = [self.value(item, depth - 1) for item in list(base.__iter__(value))]
+        return {"t": "list" if base is deque else base.__name__, "items": items, "len": len(items)}
+
+    def _mapping(self, value, depth):
+        if dict.__len__(value) > MAX_ITEMS:
+            raise Unfaithful("holds too much")
+        pairs = list(dict.items(value))
+        if values.isinstance_of_type(type(value), OrderedDict) and all(type(key) is str or type(key) is int for key, _ in pairs):
+            # Its order is its own; asking for it looks at the hashes of keys.
+            pairs = [(key, dict.__getitem__(value, key)) for key in list(OrderedDict.__iter__(value))]
+        items = [[self.value(key, depth - 1), self.value(item, depth - 1)] for key, item in pairs]
+        return {"t": "dict", "items": items, "len": len(items)}
+
+    def _other(self, value, class_, depth):
+        met = len(self.met)
+        try:
+            return self._described(value, class_, depth)
+        except Unfaithful:
+            name = _global_name(value) if _is_callable(class_) else None
+            if name is None:
+                raise
+            # Nothing may refer to what is left out now.
+            while len(self.met) > met:
+                self.met.popitem()
+            return {"t": "callable", "class": values.class_name(class_), "name": name}
+
+    def _described(self, value, class_, depth):
+        if class_ is types.ModuleType or class_ is types.FunctionType or values.isinstance_of_type(class_, type):
+            described = values.captured(value, values.Budget(1))
+            if find(described["name"]) is not value:
+                raise Unfaithful("is a %s without a name to find it by" % class_.__name__)
+            return described
+        if class_ is types.BuiltinFunctionType:
+            described = values.captured(value, values.Budget(1))
+            if find(described["name"]) is value:
+                return described
+        celery = sys.modules.get("homeostasis_agent.hooks_celery")
+        name = celery.name_of_task(value, class_) if celery is not None else None
+        if name is not None:
+            return {"t": "callable", "class": values.class_name(class_), "name": name}
+        text_of = texts.writer_of(class_)
+        if text_of is not None:
+            text = text_of(value)
+            if text.endswith(texts.UNKNOWN) or len(text) > MAX_CHARACTERS:
+                raise Unfaithful("holds a %s that cannot be written as text" % values.class_name(class_))
+            return {"t": "other", "class": values.class_name(class_), "text": text}
+        known = self._reference(value)
+        if known is not None:
+            return known
+        name = values.class_name(class_)
+        told = self._remember(value, {"t": "object", "class": name, "fields": {}, "len": values._native_length(value, class_)})
+        state_of = _states.get(id(class_)) or _state_of_library(class_)
+        if state_of is not None:
+            fields, content = state_of(value)
         else:
-            items = [_value(item, budget, depth - 1, within) for item in value]
-        return {"t": class_.__name__, "items": items, "len": len(items)}
-    return _other(value, class_, budget, depth, within)
+            fields, content = self._state(value, class_, name, depth)
+        if len(fields) > MAX_ITEMS:
+            raise Unfaithful("holds too much")
+        told["fields"].update((field, self.value(inner, depth - 1)) for field, inner in fields)
+        if content is not None:
+            told["content"] = content if type(content) is dict else self.value(content, depth - 1)
+        return told
+
+    def _state(self, value, class_, name, depth):
+        """All that an object of a class of the program holds: its fields, and the content of the built-in class that it derives from."""
+        if find(name) is not class_ or values.isinstance_of_type(class_, BaseException) or not _is_plain_class(class_):
+            raise Unfaithful("holds a %s, whose state cannot be seen" % name)
+        fields = values.stored_fields(value, class_, MAX_ITEMS + 1, whole=True)
+        if is_thread(class_):
+            fields = _without_machinery(fields)
+        names = values._named_fields(class_) if values.isinstance_of_type(class_, tuple) else None
+        if names is not None:
+            if len(names) != tuple.__len__(value):
+                raise Unfaithful("holds a %s, whose state cannot be seen" % name)
+            return fields + list(zip(names, tuple.__iter__(value))), None
+        if values.isinstance_of_type(class_, deque):
+            return fields + [("maxlen", deque.__dict__["maxlen"].__get__(value))], self._sequence(value, deque, depth)
+        if values.isinstance_of_type(class_, defaultdict):
+            fields = fields + [("default_factory", defaultdict.__dict__["default_factory"].__get__(value))]
+        base = values.content_base(class_)
+        return fields, self._content(value, base, depth) if base is not None else None
+
+
+_sequences = (list, tuple, set, frozenset)
+
+
+def _integer(value):
+    bits = int.bit_length(value)
+    if bits > MAX_INTEGER_BITS:
+        raise Unfaithful("is too large")
+    return {"t": "int", "v": int.__repr__(value) if bits <= values.MAX_DECIMAL_BITS else int.__format__(value, "#x")}
+
+
+def _text(value):
+    if str.__len__(value) > MAX_CHARACTERS:
+        raise Unfaithful("is too large")
+    text = str.__str__(value)
+    if not text.isascii():
+        _check_text(text)
+    return {"t": "str", "v": text, "len": len(text)}
+
+
+def _bytes(value):
+    if bytes.__len__(value) > MAX_CHARACTERS:
+        raise Unfaithful("is too large")
+    part = bytes.__getitem__(value, slice(None))
+    return {"t": "bytes", "v": values.b2a_base64(part, newline=False).decode("ascii"), "len": len(part)}
 
 
 def _check_text(text):
@@ -243,14 +377,50 @@ def _check_text(text):
         raise Unfaithful("cannot be written as UTF-8") from None
 
 
-def _other(value, class_, budget, depth, within):
-    try:
-        return _described(value, class_, budget, depth, within)
-    except Unfaithful:
-        name = _global_name(value) if _is_callable(class_) else None
-        if name is None:
-            raise
-        return {"t": "callable", "class": values.class_name(class_), "name": name}
+def _slice(value):
+    return [("start", value.start), ("stop", value.stop), ("step", value.step)], None
+
+
+def _proxy(value):
+    from . import objects
+
+    _, content, _ = objects._proxy(value)
+    if type(content) is not dict:
+        raise Unfaithful("holds a mappingproxy of another mapping")
+    return [("mapping", content)], None
+
+
+def _memoryview(value):
+    if value.nbytes > MAX_CHARACTERS or not value.c_contiguous or value.format != "B" or value.ndim != 1:
+        raise Unfaithful("holds a memoryview that is too large or not of plain bytes")
+    return [("readonly", value.readonly)], _bytes(value.tobytes())
+
+
+def _array_of_numpy(value):
+    from . import objects_of_libraries as libraries
+
+    type_name, shape = libraries._type_name(value), libraries.read(value, "shape")
+    # Elements of these kinds are bytes and nothing else.
+    if type_name is None or type_name[1:2] not in "biufcSUmM" or libraries.read(value, "nbytes") > MAX_CHARACTERS:
+        raise Unfaithful("holds an array of numpy that is too large or holds objects")
+    return [("dtype", type_name), ("shape", shape)], _bytes(libraries.native(type(value), "tobytes")(value))
+
+
+def _state_of_library(class_):
+    if values.class_names(class_) == ("numpy", "ndarray") and find("numpy.ndarray") is class_:
+        return _array_of_numpy
+    if class_ is find("functools.partial"):
+        return lambda value: ([("func", value.func), ("args", value.args), ("keywords", value.keywords)], None)
+    if class_ is find("re.Pattern"):
+        return lambda value: ([("pattern", value.pattern), ("flags", value.flags)], None)
+    return None
+
+
+_states = {
+    id(slice): _slice,
+    id(types.MappingProxyType): _proxy,
+    id(memoryview): _memoryview,
+}
 
 
 def _is_callable(class_):
@@ -271,49 +441,6 @@ def _global_name(value):
     return None
 
 
-def _described(value, class_, budget, depth, within):
-    if class_ is types.ModuleType or class_ is types.FunctionType or values.isinstance_of_type(class_, type):
-        described = values.captured(value, values.Budget(1))
-        if find(described["name"]) is not value:
-            raise Unfaithful("is a %s without a name to find it by" % class_.__name__)
-        return described
-    celery = sys.modules.get("homeostasis_agent.hooks_celery")
-    name = celery.name_of_task(value, class_) if celery is not None else None
-    if name is not None:
-        return {"t": "callable", "class": values.class_name(class_), "name": name}
-    text = values._telling_text(value, class_)
-    if text is not None:
-        return {"t": "other", "class": values.class_name(class_), "text": text}
-    name = values.class_name(class_)
-    if str in values._mro_of(class_) and find(name) is class_:
-        return _text(value, class_, name)
-    if find(name) is not class_ or values.isinstance_of_type(class_, BaseException) or not _is_plain_class(class_):
-        raise Unfaithful("holds a %s, whose state cannot be seen" % name)
-    stored = values.stored_fields(value, class_, MAX_ITEMS + 1)
-    if is_thread(class_):
-        stored = _without_machinery(stored)
-    if tuple in values._mro_of(class_):
-        names = values._named_fields(class_)
-        if names is None or len(names) != tuple.__len__(value):
-            raise Unfaithful("holds a %s, whose state cannot be seen" % name)
-        stored = stored + list(zip(names, tuple.__iter__(value)))
-    if len(stored) > MAX_ITEMS:
-        raise Unfaithful("holds too much")
-    fields = {field: _value(inner, budget, depth - 1, within) for field, inner in stored}
-    return {"t": "object", "class": name, "fields": fields, "len": values._native_length(value, class_)}
-
-
-def _text(value, class_, name):
-    """Text of a class of its own, such as one that says the text is safe to be shown as it is."""
-    if values.stored_fields(value, class_, 1):
-        raise Unfaithful("holds a %s, which is more than its text" % name)
-    if str.__len__(value) > MAX_CHARACTERS:
-        raise Unfaithful("is too large")
-    text = str.__str__(value)
-    _check_text(text)
-    return {"t": "other", "class": name, "text": text}
-
-
 def is_thread(class_):
     threading = sys.modules.get("threading")
     return threading is not None and threading.Thread in values._mro_of(class_)
@@ -331,15 +458,19 @@ def _without_machinery(stored):
 
 def _is_plain_class(class_):
     """Is all that an instance of this class holds in its dictionary, its slots or, for a named tuple, its elements?"""
-    return all(base is object or base is tuple or _shows_state(base) for base in values._mro_of(class_))
+    sees_state = False
+    for base in reversed(values._mro_of(class_)):
+        own = values._own_names_of(base)
+        sees_state = sees_state or "__dict__" in own or "__slots__" in own
+        if not sees_state and id(base) not in _seen_through:
+            return False
+    return True
 
 
-def _shows_state(class_):
-    """Is this class made of such a dictionary or slots, by itself or its bases, and not in C?"""
-    if type(values._own_names_of(class_).get("__new__")) is types.BuiltinFunctionType:
-        return False
-    own = map(values._own_names_of, values._mro_of(class_))
-    return any("__dict__" in names or "__slots__" in names for names in own)
+# Classes of which all content is written down.
+_seen_through = frozenset(
+    map(id, (object, dict, list, tuple, set, frozenset, str, bytes, bytearray, int, float, deque, defaultdict, OrderedDict))
+)
 
 
 def find(name):

@@ -2,7 +2,7 @@
 
 import builtins
 
-from . import calls, frames, origin, values
+from . import calls, frames, guard, origin, values
 
 MAX_CHAIN = 10
 MAX_MESSAGE = 2000
@@ -47,9 +47,9 @@ def _members(error):
     return members if type(members) is tuple else ()
 
 
-def exceptions(error, missing):
+def exceptions(error, missing, budget=None):
     """The chain as the protocol describes it; what had to be left out is added to `missing`."""
-    budget = values.Budget()
+    budget = budget or values.Budget()
     described = []
     for position, (link, relation) in enumerate(chain(error)):
         described.append(_exception(link, relation, position, budget, missing))
@@ -83,37 +83,52 @@ def message(error):
     class_ = type(error)
     try:
         arguments = values._exception_arguments_of(error)
-        if all(_is_scalar(argument) for argument in arguments) and _has_native_text(class_):
+        if all(_is_scalar(argument) for argument in arguments) and _has_native_text(error, class_):
             return str(error)[:MAX_MESSAGE]
         if len(arguments) == 1 and type(arguments[0]) is str:
             return arguments[0][:MAX_MESSAGE]
         return ", ".join(_plain_text(argument) for argument in arguments[:10])[:MAX_MESSAGE]
-    except Exception:
+    except Exception as failure:
+        guard.pass_on(failure)
         return ""
 
 
-def _has_native_text(class_):
+def _has_native_text(error, class_):
     for base in values._mro_of(class_):
         own = values._own_names_of(base)
         if "__str__" in own:
-            return type(own["__str__"]) is type(object.__str__)
+            # Some texts are made of more than the arguments.
+            if type(own["__str__"]) is not type(object.__str__):
+                return False
+            parts = _parts_of_text.get(values.class_name(base), ())
+            return all(_is_scalar(own[name].__get__(error)) for name in parts)
     return False
 
 
+_parts_of_text = {
+    "builtins.OSError": ("errno", "strerror", "filename", "filename2"),
+    "builtins.ImportError": ("msg",),
+    "builtins.SyntaxError": ("msg", "filename", "lineno"),
+    "builtins.UnicodeDecodeError": ("encoding", "object", "start", "end", "reason"),
+    "builtins.UnicodeEncodeError": ("encoding", "object", "start", "end", "reason"),
+    "builtins.UnicodeTranslateError": ("object", "start", "end", "reason"),
+}
+
+
 def _is_scalar(value):
-    return type(value) in _scalars
+    return id(type(value)) in _scalars
 
 
-_scalars = frozenset([str, int, float, bool, bytes, type(None)])
+_scalars = frozenset(map(id, (str, int, float, bool, bytes, type(None))))
 
 
 def _plain_text(value):
     class_ = type(value)
     if class_ is str or class_ is bytes:
         return class_.__repr__(value[:MAX_MESSAGE])
-    if class_ is int and int.bit_length(value) > values.MAX_INTEGER_BITS:
+    if class_ is int and int.bit_length(value) > values.MAX_DECIMAL_BITS:
         return "<a very large int>"
-    if class_ in _scalars:
+    if id(class_) in _scalars:
         return class_.__repr__(value)
     return "<" + values.class_name(class_) + ">"
 
@@ -134,9 +149,8 @@ _native_fields = {
 
 def _attributes(error, class_, budget):
     found = {}
-    lineage = values._mro_of(class_)
     for base, names in _native_fields.items():
-        if base not in lineage:
+        if not values.isinstance_of_type(class_, base):
             continue
         for name in names:
             descriptor = base.__dict__.get(name)
@@ -156,26 +170,39 @@ def _attributes(error, class_, budget):
 
 def _notes(error, class_):
     stored = values._raw_dictionary(error, class_)
-    notes = stored.get("__notes__") if stored is not None else None
+    notes = dict.get(stored, "__notes__") if stored is not None else None
     if type(notes) is not list:
         return []
     return [note[:MAX_MESSAGE] for note in notes[:10] if type(note) is str]
 
 
+class Capsule(dict):
+    """A capsule that waits to be sent, with about how many bytes it takes meanwhile."""
+
+    __slots__ = ("size",)
+
+
+# What is not values: frames with their positions.
+BYTES_OF_CAPSULE = 30 << 10
+
+
 def capsule(error, kind, hook, missing, where=None):
-    """The capsule but for what `finish` adds later, off the program's path; `where` is its origin when that is not here."""
+    """The capsule but for what is added later, off the program's path; `where` is its origin when that is not here."""
+    budget = values.Budget()
     call = None
     if kind == "process":
         call = calls.described(_traceback_of(error), missing, was_caught=hook in ("logging", "capture_exception"))
-    return {
+    capsule = Capsule({
         "schema": 1,
         "kind": kind,
         "hook": hook,
         "process": origin.process(where),
-        "exceptions": exceptions(error, missing),
+        "exceptions": exceptions(error, missing, budget),
         "request": None,
         "call": call,
         "answers": [],
         "redacted": [],
         "missing": missing,
-    }
+    })
+    capsule.size = BYTES_OF_CAPSULE + budget.size()
+    return capsule

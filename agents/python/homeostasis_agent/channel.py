@@ -29,8 +29,11 @@ _started = False
 _hooked = False
 _said_hello = False
 _lock = allocate_lock()
+_starting = allocate_lock()
 # Raw events, to be redacted and written by the thread; then encoded messages with how much of the first was sent.
 _events = deque()
+# About how many bytes each of those takes.
+_event_sizes = deque()
 _outgoing = deque()
 _outgoing_bytes = 0
 _sent_of_first = 0
@@ -61,11 +64,19 @@ def start():
     global _started, unsettled
     if _started or not _path or "HOMEOSTASIS_REPLAY" in os.environ:
         return
-    _started = True
-    unsettled = True
-    _prepare()
-    _open_pipe()
-    _start_thread()
+    # Many threads may have their first failure at once; all but one go on, for what they queue is found.
+    if not _starting.acquire(False):
+        return
+    try:
+        if _started:
+            return
+        unsettled = True
+        _prepare()
+        _open_pipe()
+        _started = True
+        _start_thread()
+    finally:
+        _starting.release()
 
 
 def _prepare():
@@ -153,14 +164,17 @@ def post(time, signature, capsule, occasion, answers=None):
 
     `answers` are those of its dependencies, where they were taken earlier.
     """
+    from .dependencies.recording import size_of
+
     global dropped
     start()
-    if len(_events) + len(_outgoing) >= MAX_QUEUED or _outgoing_bytes >= MAX_QUEUED_BYTES:
+    if len(_events) + len(_outgoing) >= MAX_QUEUED or _outgoing_bytes + sum(list(_event_sizes)) >= MAX_QUEUED_BYTES:
         dropped += 1
         return False
     witnesses = occasion.cell.witnesses if occasion is not None else ()
     if answers is None:
         answers = answers_of(occasion)
+    _event_sizes.append(getattr(capsule, "size", 0) + _held_by(occasion) + size_of(answers))
     _events.append((time, signature, capsule, occasion, witnesses, answers))
     wake()
     return True
@@ -171,6 +185,12 @@ def answers_of(occasion):
     from .dependencies.recording import snapshot, snapshot_here
 
     return snapshot(occasion) if occasion is not None else snapshot_here()
+
+
+def _held_by(occasion):
+    """The recorded body of a request is in memory until its event is sent."""
+    tee = getattr(occasion, "tee", None)
+    return tee.recorded.kept if tee is not None else 0
 
 
 def settle():
@@ -214,6 +234,9 @@ def _run():
                 _disconnect()
         if not guard.enabled:
             _disconnect()
+    except MemoryError:
+        # Whoever wakes the thread next starts it anew.
+        pass
     finally:
         _thread = 0
         # Whatever happens next starts the thread again.
@@ -392,7 +415,9 @@ def _collect():
     from . import failures, messages, traffic
 
     while _events and _has_room():
-        _queue_event(messages, _events.popleft())
+        event = _events.popleft()
+        _event_sizes.popleft()
+        _queue_event(messages, event)
     now = monotonic()
     failures.tell_caught()
     if now - _last_tick < TICK or not _has_room():
@@ -536,8 +561,9 @@ def _after_fork_in_child():
 
 def _begin_anew():
     """A forked child has its own connection, counts and identity; the parent's are the parent's."""
-    global _lock, _thread, _socket, _outgoing_bytes, _sent_of_first, _welcomed, _input, _delay, _next_attempt
+    global _lock, _starting, _thread, _socket, _outgoing_bytes, _sent_of_first, _welcomed, _input, _delay, _next_attempt
     global dropped, unsettled, asleep, _said_hello
+    _starting = allocate_lock()
     if not _started:
         return
     from . import commands, failures, messages, traffic
@@ -554,6 +580,7 @@ def _begin_anew():
         except OSError:
             pass
     _events.clear()
+    _event_sizes.clear()
     _outgoing.clear()
     _outgoing_bytes = _sent_of_first = 0
     _welcomed = _said_hello = False

@@ -61,7 +61,8 @@ def report(error, hook, occasion=None, was_counted=False, origin=None):
     `origin` says where it happened, when that was not in this thread or task.
     No error of ours ever leaves this function.
     """
-    if not guard.enabled:
+    # The class is asked and not the exception, which may have its own idea of it.
+    if not guard.enabled or issubclass(type(error), MemoryError) and not guard.has_memory():
         return
     try:
         _report(error, hook, occasion, was_counted, origin)
@@ -70,7 +71,8 @@ def report(error, hook, occasion=None, was_counted=False, origin=None):
 
 
 def _report(error, hook, occasion, was_counted, origin):
-    if isinstance(error, _never) or silent_thread == get_ident():
+    # `isinstance` would ask the exception itself for its class.
+    if issubclass(type(error), _never) or silent_thread == get_ident():
         return
     if recorder is not None:
         recorder(error, hook)

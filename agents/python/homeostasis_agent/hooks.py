@@ -210,7 +210,7 @@ def patch_threading_for_recording(threading):
 
 
 def _uncaught(error, traceback, hook):
-    if not isinstance(error, BaseException):
+    if not isinstance(error, BaseException) or issubclass(type(error), MemoryError) and not guard.has_memory():
         return
     try:
         from . import failures

@@ -2,6 +2,8 @@
 
 import os
 import sys
+# Not the built-in name, which the program may have given to something else.
+from io import open
 from time import time
 
 from . import PROTOCOL, VERSION, frames, settings

@@ -91,11 +91,11 @@ class Tee(wsgi.Tee):
         wsgi.Tee.__init__(self, stream)
         self._expected = expected
 
-    @property
-    def recorded(self):
-        recorded = self._recorded
+    def _pass(self, data, size=()):
+        data = wsgi.Tee._pass(self, data, size)
+        recorded = self.recorded
         recorded.complete = recorded.complete or recorded.length >= self._expected
-        return recorded
+        return data
 
 
 _watching = False

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from . import credentials
 from .replay import LIFESPAN_SECONDS, arrive, begin, not_ready
+from .replay_wsgi import length_of
 
 
 def play(application, requests, done):
@@ -120,7 +121,7 @@ def scope_of(request, state):
     server, client = request.get("server"), request.get("client")
     headers = []
     has_length = False
-    length = len(b64decode(request["body"]["data"]))
+    length = length_of(request, b64decode(request["body"]["data"]))
     for name, value in credentials.remade(request):
         if name == "transfer-encoding":
             continue

@@ -4,8 +4,9 @@ import os
 import sys
 import types
 from base64 import b64decode
+from collections import OrderedDict, defaultdict, deque
 
-from . import calls, values
+from . import calls, texts, values
 from .replay import arrive, begin
 
 # What a script is loaded as, so that the part of it that does the work does not run.
@@ -16,8 +17,9 @@ def play(call, done):
     """One exchange: the call."""
     arrive(call)
     function = _function(call)
-    arguments = [made(value) for _, value in call["arguments"]]
-    keywords = {name: made(value) for name, value in call["keywords"].items()}
+    maker = Maker([value for _, value in call["arguments"]] + list(call["keywords"].values()))
+    arguments = [maker.made(value) for _, value in call["arguments"]]
+    keywords = {name: maker.made(value) for name, value in call["keywords"].items()}
     failure = None
     began = begin()
     try:
@@ -116,70 +118,146 @@ def _module_spec():
 
 
 def made(value):
-    kind = value["t"]
-    if kind in _makers:
-        return _makers[kind](value)
-    raise ValueError("an argument of kind %r cannot be made again" % kind)
+    """A single value made again."""
+    return Maker([value]).made(value)
 
 
-def _items(value):
-    return [made(item) for item in value["items"]]
+class Maker:
+    """Makes values again that may refer to each other, and to themselves; wherever one object was, there is one object."""
+
+    def __init__(self, values):
+        self.described = {}
+        self.objects = {}
+        for value in values:
+            self._index(value)
+
+    def _index(self, value):
+        # Objects are not always kept in the order in which they were written, so a reference may come before what it means.
+        if type(value) is dict:
+            if "id" in value and value.get("t") != "ref":
+                self.described[value["id"]] = value
+            for inner in value.values():
+                self._index(inner)
+        elif type(value) is list:
+            for inner in value:
+                self._index(inner)
+
+    def made(self, value):
+        kind = value["t"]
+        if kind == "ref":
+            if value["id"] not in self.described:
+                raise ValueError("an argument refers to what was taken out")
+            return self.made(self.described[value["id"]])
+        number = value.get("id")
+        if number in self.objects:
+            return self.objects[number]
+        if kind in _containers:
+            return self._container(_containers[kind], value, number)
+        if kind == "object":
+            return self._object(value, number)
+        if kind not in _makers:
+            raise ValueError("an argument of kind %r cannot be made again" % kind)
+        return self._known_as(number, _makers[kind](value))
+
+    def _known_as(self, number, thing):
+        if number is not None:
+            self.objects[number] = thing
+        return thing
+
+    def _container(self, class_, value, number):
+        if class_ in (tuple, frozenset):
+            return class_([self.made(item) for item in value["items"]])
+        # It is known before its elements are made, for they may hold it.
+        thing = self._known_as(number, class_())
+        self._fill(thing, class_, value)
+        return thing
+
+    def _fill(self, thing, class_, value):
+        if class_ is dict:
+            for key, item in value["items"]:
+                dict.__setitem__(thing, self.made(key), self.made(item))
+        elif class_ is OrderedDict:
+            for key, item in value["items"]:
+                OrderedDict.__setitem__(thing, self.made(key), self.made(item))
+        elif class_ is set:
+            set.update(thing, [self.made(item) for item in value["items"]])
+        elif class_ is bytearray:
+            bytearray.extend(thing, b64decode(value["v"]))
+        else:
+            for item in value["items"]:
+                class_.append(thing, self.made(item))
+
+    def _object(self, value, number):
+        make = _known_objects.get(value["class"])
+        if make is not None:
+            fields = {name: self.made(field) for name, field in value["fields"].items()}
+            content = self.made(value["content"]) if "content" in value else None
+            return self._known_as(number, make(fields, content))
+        return self._object_of_program(_named(value["class"]), value, number)
+
+    def _object_of_program(self, class_, value, number):
+        lineage = values._mro_of(class_)
+        fields = dict(value["fields"])
+        names = values._named_fields(class_) if tuple in lineage else None
+        if names is not None:
+            thing = self._known_as(number, tuple.__new__(class_, [self.made(fields.pop(name)) for name in names]))
+        elif value.get("content") is None:
+            thing = self._known_as(number, object.__new__(class_))
+            if calls.is_thread(class_):
+                sys.modules["threading"].Thread.__init__(thing)
+        else:
+            thing = self._with_content(class_, lineage, value, fields, number)
+        for name, field in fields.items():
+            # Past the program's own __setattr__, which may refuse, as frozen dataclasses do.
+            object.__setattr__(thing, name, self.made(field))
+        return thing
+
+    def _with_content(self, class_, lineage, value, fields, number):
+        content = value["content"]
+        for base in (str, bytes, int, float, tuple, frozenset):
+            if base in lineage:
+                return self._known_as(number, base.__new__(class_, self.made(content)))
+        base = next(base for base in _growing if base in lineage)
+        thing = self._known_as(number, base.__new__(class_))
+        if base is deque:
+            deque.__init__(thing, (), self.made(fields.pop("maxlen")))
+        elif base is defaultdict:
+            defaultdict.__init__(thing, self.made(fields.pop("default_factory")))
+        self._fill(thing, dict if base is defaultdict else base, content)
+        return thing
 
 
-def _object(value):
-    class_ = _named(value["class"])
-    fields = {name: made(field) for name, field in value["fields"].items()}
-    names = values._named_fields(class_) if tuple in values._mro_of(class_) else None
-    if names is not None:
-        thing = tuple.__new__(class_, [fields.pop(name) for name in names])
-    else:
-        thing = object.__new__(class_)
-        if calls.is_thread(class_):
-            sys.modules["threading"].Thread.__init__(thing)
-    for name, field in fields.items():
-        # Past the program's own __setattr__, which may refuse, as frozen dataclasses do.
-        object.__setattr__(thing, name, field)
-    return thing
+_containers = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "dict": dict}
+# Classes whose instances get their content after they were made; a subclass stands before its base.
+_growing = (OrderedDict, defaultdict, dict, deque, list, set, bytearray)
+
+
+def _array_of_numpy(fields, content):
+    frombuffer = _named("numpy.frombuffer")
+    return frombuffer(content, dtype=fields["dtype"]).reshape(fields["shape"]).copy()
+
+
+def _memoryview(fields, content):
+    return memoryview(content if fields["readonly"] else bytearray(content))
+
+
+_known_objects = {
+    "builtins.slice": lambda fields, content: slice(fields["start"], fields["stop"], fields["step"]),
+    "builtins.mappingproxy": lambda fields, content: types.MappingProxyType(fields["mapping"]),
+    "builtins.memoryview": _memoryview,
+    "re.Pattern": lambda fields, content: _named("re.compile")(fields["pattern"], fields["flags"]),
+    "functools.partial": lambda fields, content: _named("functools.partial")(fields["func"], *fields["args"], **fields["keywords"]),
+    "numpy.ndarray": _array_of_numpy,
+}
+
+
+_single = {"builtins.ellipsis": Ellipsis, "builtins.NotImplementedType": NotImplemented}
 
 
 def _other(value):
-    name, text = value["class"], value["text"]
-    class_ = _named(name)
-    module = name.rpartition(".")[0]
-    if name == "builtins.complex":
-        return complex(text)
-    if name == "builtins.range":
-        return range(*map(int, text[len("range(") : -1].split(",")))
-    if module == "datetime":
-        if class_.__name__ == "timedelta":
-            return _timedelta(text)
-        if class_.__name__ == "timezone":
-            return _timezone(text)
-        # Before 3.11 the last letter of UTC is not understood.
-        return class_.fromisoformat(text)
-    if module in ("decimal", "uuid") or module.startswith("pathlib"):
-        return class_(text)
-    if str in values._mro_of(class_) and "_member_map_" not in class_.__dict__:
-        return str.__new__(class_, text)
-    # The members of an enumeration, by name.
-    members = class_.__dict__["_member_map_"]
-    return members[text]
-
-
-def _timedelta(text):
-    from datetime import timedelta
-
-    days, _, clock = text.rpartition(", ")
-    hours, minutes, seconds = clock.split(":")
-    return timedelta(days=int(days.split()[0]) if days else 0, hours=int(hours), minutes=int(minutes)) + timedelta(seconds=1) * float(seconds)
-
-
-def _timezone(text):
-    from datetime import datetime, timezone
-
-    if text == "UTC":
-        return timezone.utc
-    return datetime.fromisoformat("2000-01-01T00:00:00" + text[len("UTC") :]).tzinfo
+    if value["class"] in _single:
+        return _single[value["class"]]
+    return texts.made(_named(value["class"]), value["text"])
 
 
 def _redacted(value):
@@ -194,16 +272,11 @@ def _redacted(value):
 _makers = {
     "none": lambda value: None,
     "bool": lambda value: value["v"],
-    "int": lambda value: int(value["v"]),
+    # Decimal, or hexadecimal with its prefix.
+    "int": lambda value: int(value["v"], 0),
     "float": lambda value: float(value["v"]),
     "str": lambda value: value["v"],
     "bytes": lambda value: b64decode(value["v"]),
-    "list": _items,
-    "tuple": lambda value: tuple(_items(value)),
-    "set": lambda value: set(_items(value)),
-    "frozenset": lambda value: frozenset(_items(value)),
-    "dict": lambda value: {made(key): made(item) for key, item in value["items"]},
-    "object": _object,
     "other": _other,
     "callable": lambda value: _named(value["name"]),
     "module": lambda value: _named(value["name"]),

@@ -100,10 +100,16 @@ def environ_of(request):
         elif key != "TRANSFER_ENCODING":
             key = "HTTP_" + key
             environ[key] = environ[key] + "," + value if key in environ else value
-    # The length is that of what was recorded, whatever the header said.
     if body or "CONTENT_LENGTH" in environ:
-        environ["CONTENT_LENGTH"] = str(len(body))
+        environ["CONTENT_LENGTH"] = str(length_of(request, body))
     return environ
+
+
+def length_of(request, body):
+    """The length to announce: of what was recorded, with what had been announced and was never seen."""
+    announced = dict(request["headers"]).get("content-length", "")
+    unseen = int(announced) - request["body"]["len"] if announced.isdigit() else 0
+    return len(body) + max(0, unseen)
 
 
 def _wsgi_text(text):

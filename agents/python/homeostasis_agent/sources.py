@@ -3,6 +3,8 @@
 import os
 import sys
 from hashlib import sha256
+# Not the built-in name, which the program may have given to something else.
+from io import open
 
 MAX_FILE = 4 << 20
 MAX_CACHED = 500

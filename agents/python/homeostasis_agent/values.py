@@ -5,14 +5,21 @@ import types
 from binascii import b2a_base64
 from itertools import islice
 
+from . import guard, texts
+
 MAX_DEPTH = 4
 MAX_ITEMS = 50
 MAX_CHARACTERS = 4096
 MAX_VALUES = 2000
 # One local must not use up what the others need.
 MAX_VALUES_EACH = 400
-# Decimal text of more than 1,000 digits takes more bits than this.
-MAX_INTEGER_BITS = 3320
+# Decimal text of more than 1,000 digits takes more bits than this; longer integers are written in hexadecimal.
+MAX_DECIMAL_BITS = 3320
+# As many hexadecimal digits as a text has characters.
+MAX_INTEGER_BITS = 4 * MAX_CHARACTERS
+MAX_KINDS = 1000
+# What a value takes in memory beside its text.
+BYTES_EACH = 350
 
 NONE = {"t": "none"}
 TRUE = {"t": "bool", "v": True}
@@ -24,9 +31,11 @@ _mro_of = type.__dict__["__mro__"].__get__
 _own_names_of = type.__dict__["__dict__"].__get__
 _module_of = type.__dict__["__module__"].__get__
 _qualified_name_of = type.__dict__["__qualname__"].__get__
+_is_base_of = type.__dict__["__subclasscheck__"]
 _exception_arguments_of = BaseException.__dict__["args"].__get__
 
-_callables = (
+# Classes are told apart by identity: even to compare or to hash one may run a method of its metaclass.
+_callables = frozenset(map(id, (
     types.FunctionType,
     types.BuiltinFunctionType,
     types.MethodType,
@@ -34,20 +43,37 @@ _callables = (
     types.WrapperDescriptorType,
     types.MethodDescriptorType,
     types.ClassMethodDescriptorType,
-)
+)))
 
 
 class Budget:
-    """How many values may still be written, for a whole capsule and for one name in it."""
+    """How many values may still be written, for a whole capsule and for one name in it, and which objects were met."""
 
-    __slots__ = ("left", "each")
+    __slots__ = ("left", "each", "met", "ids", "limit", "held")
 
     def __init__(self, limit=MAX_VALUES):
-        self.left = limit
+        self.left = self.limit = limit
+        # Characters of texts that are held for as long as what was written.
+        self.held = 0
         self.each = MAX_VALUES_EACH
+        # By id, what was written for a mutable object and how deep; the object is held, so that its id stays its own.
+        self.met = {}
+        self.ids = 0
 
     def next_name(self):
         self.each = min(self.left, MAX_VALUES_EACH)
+
+    def size(self):
+        """About how many bytes the values take that were written so far."""
+        return (self.limit - self.left) * BYTES_EACH + self.held
+
+    def identify(self, told):
+        """The number that tells this object from all others of the capsule."""
+        number = told.get("id")
+        if number is None:
+            self.ids += 1
+            number = told["id"] = self.ids
+        return number
 
 
 def class_names(class_):
@@ -69,8 +95,17 @@ def captured(value, budget, depth=MAX_DEPTH):
     """`value` as a protocol value; a thing that cannot be read becomes `cut`, never an error."""
     try:
         return _captured(value, budget, depth)
-    except Exception:
-        return {"t": "cut", "class": class_name(type(value))}
+    except Exception as error:
+        guard.pass_on(error)
+        met = budget.met.get(id(value))
+        told = cut(value, type(value))
+        if met is not None:
+            # References to what could not be read to its end still find it.
+            number = met[1].get("id")
+            met[1].clear()
+            met[1].update(told if number is None else dict(told, id=number))
+            return met[1]
+        return told
 
 
 def _captured(value, budget, depth):
@@ -78,9 +113,14 @@ def _captured(value, budget, depth):
     budget.each -= 1
     class_ = type(value)
     if budget.each < 0 or budget.left < 0:
-        return {"t": "cut", "class": class_name(class_)}
+        return cut(value, class_)
     if class_ is str:
-        return _text(value)
+        length = len(value)
+        if length > MAX_CHARACTERS:
+            budget.held += MAX_CHARACTERS
+            return _text(value)
+        budget.held += length
+        return {"t": "str", "v": value, "len": length}
     if class_ is int:
         return _integer(value)
     if value is None:
@@ -90,11 +130,14 @@ def _captured(value, budget, depth):
     if class_ is float:
         return {"t": "float", "v": float.__repr__(value)}
     if class_ is bytes:
+        budget.held += min(bytes.__len__(value), MAX_CHARACTERS)
         return _bytes(value)
-    write = _containers.get(class_)
-    if write is not None:
-        return write(value, budget, depth)
-    return _other(value, class_, budget, depth)
+    return kind_of(class_).write(value, budget, depth)
+
+
+def cut(value, class_):
+    """Stands for a value that was not kept."""
+    return {"t": "cut", "class": class_name(class_), "len": _native_length(value, class_)}
 
 
 def _text(value):
@@ -104,79 +147,197 @@ def _text(value):
 
 
 def _integer(value):
-    if int.bit_length(value) > MAX_INTEGER_BITS:
-        return {"t": "cut", "class": "builtins.int"}
-    return {"t": "int", "v": int.__repr__(value)}
+    bits = int.bit_length(value)
+    if bits <= MAX_DECIMAL_BITS:
+        return {"t": "int", "v": int.__repr__(value)}
+    if bits <= MAX_INTEGER_BITS:
+        return {"t": "int", "v": int.__format__(value, "#x")}
+    return {"t": "cut", "class": "builtins.int", "len": bits}
+
+
+def _float(value):
+    return {"t": "float", "v": float.__repr__(value)}
 
 
 def _bytes(value):
-    part = b2a_base64(value[:MAX_CHARACTERS], newline=False).decode("ascii")
-    return {"t": "bytes", "v": part, "len": len(value)}
+    part = b2a_base64(bytes.__getitem__(value, slice(None, MAX_CHARACTERS)), newline=False).decode("ascii")
+    return {"t": "bytes", "v": part, "len": bytes.__len__(value)}
 
 
-def _sequence(kind, length_of, iterate):
+def _bytearray(value):
+    part = bytes(bytearray.__getitem__(value, slice(None, MAX_CHARACTERS)))
+    return dict(_bytes(part), len=bytearray.__len__(value))
+
+
+def _sequence(kind, length_of, iterate, has_identity):
+    """The writer of a kind of container; one with an identity is written once and then referred to."""
+
     def write(value, budget, depth):
         length = length_of(value)
-        if depth <= 0 and length:
-            return {"t": kind, "items": [], "len": length}
         items = []
+        told = {"t": kind, "items": items, "len": length}
+        if has_identity:
+            reference = _met(value, told, budget, depth)
+            if reference is not None:
+                return reference
+        if depth <= 0 or not length:
+            return told
         for item in islice(iterate(value), MAX_ITEMS):
             if budget.each <= 0:
+                if has_identity:
+                    _forget(value, budget)
                 break
             items.append(captured(item, budget, depth - 1))
-        return {"t": kind, "items": items, "len": length}
+        return told
 
     return write
 
 
-def _dictionary(value, budget, depth):
-    length = dict.__len__(value)
-    if depth <= 0 and length:
-        return {"t": "dict", "items": [], "len": length}
-    items = []
-    for key, item in islice(dict.items(value), MAX_ITEMS):
-        if budget.each <= 1:
-            break
-        items.append([captured(key, budget, depth - 1), captured(item, budget, depth - 1)])
-    return {"t": "dict", "items": items, "len": length}
+def _mapping(has_identity):
+    def write(value, budget, depth):
+        length = dict.__len__(value)
+        items = []
+        told = {"t": "dict", "items": items, "len": length}
+        if has_identity:
+            reference = _met(value, told, budget, depth)
+            if reference is not None:
+                return reference
+        if depth <= 0 or not length:
+            return told
+        for key, item in islice(dict.items(value), MAX_ITEMS):
+            if budget.each <= 1:
+                if has_identity:
+                    _forget(value, budget)
+                break
+            items.append([captured(key, budget, depth - 1), captured(item, budget, depth - 1)])
+        return told
+
+    return write
+
+
+def _met(value, told, budget, depth):
+    """A reference, when this object was already written at least as deep; else remembers that it is written now.
+
+    Where it is written again, because there is room for more of it, it keeps its number.
+    """
+    met = budget.met.get(id(value))
+    if met is None:
+        budget.met[id(value)] = [value, told, depth]
+        return None
+    number = budget.identify(met[1])
+    if met[2] >= depth:
+        return {"t": "ref", "id": number}
+    told["id"] = number
+    met[1], met[2] = told, depth
+    return None
+
+
+def _forget(value, budget):
+    """What the limit of its name cut short is written again where it is met next."""
+    budget.met[id(value)][2] = -1
 
 
 _containers = {
-    list: _sequence("list", list.__len__, list.__iter__),
-    tuple: _sequence("tuple", tuple.__len__, tuple.__iter__),
-    set: _sequence("set", set.__len__, set.__iter__),
-    frozenset: _sequence("frozenset", frozenset.__len__, frozenset.__iter__),
-    dict: _dictionary,
+    list: _sequence("list", list.__len__, list.__iter__, True),
+    tuple: _sequence("tuple", tuple.__len__, tuple.__iter__, False),
+    set: _sequence("set", set.__len__, set.__iter__, True),
+    frozenset: _sequence("frozenset", frozenset.__len__, frozenset.__iter__, False),
+    dict: _mapping(True),
+}
+
+_container_ids = frozenset(map(id, _containers))
+
+# What instances of a subclass hold beside their fields; it has no identity, for what it belongs to has.
+_contents = {
+    dict: _mapping(False),
+    list: _sequence("list", list.__len__, list.__iter__, False),
+    tuple: _containers[tuple],
+    set: _sequence("set", set.__len__, set.__iter__, False),
+    frozenset: _containers[frozenset],
+    str: lambda value, budget, depth: _text(value),
+    bytes: lambda value, budget, depth: _bytes(value),
+    bytearray: lambda value, budget, depth: _bytearray(value),
+    int: lambda value, budget, depth: _integer(value),
+    float: lambda value, budget, depth: _float(value),
 }
 
 
-def _other(value, class_, budget, depth):
-    if class_ in _callables:
-        return _callable(value, class_)
+class Kind:
+    """How the values of a class are written, found out once for each class."""
+
+    __slots__ = ("write", "is_plain_object", "class_")
+
+    def __init__(self, write, class_, is_plain_object=False):
+        self.write = write
+        self.is_plain_object = is_plain_object
+        self.class_ = class_
+
+
+_kinds = {}
+
+
+def kind_of(class_):
+    known = _kinds.get(id(class_))
+    # The class is held, so that its id stays its own.
+    if known is None:
+        if len(_kinds) >= MAX_KINDS:
+            _kinds.clear()
+        known = _kinds[id(class_)] = _new_kind(class_)
+    return known
+
+
+def is_one_of(class_, classes):
+    return any(class_ is one for one in classes)
+
+
+def _new_kind(class_):
+    if id(class_) in _container_ids:
+        return Kind(_containers[class_], class_)
+    if id(class_) in _callables:
+        return Kind(_callable, class_)
     if isinstance_of_type(class_, type):
-        return {"t": "callable", "class": class_name(class_), "name": class_name(value)}
+        return Kind(_class, class_)
     if class_ is types.ModuleType:
-        name = _raw_dictionary(value, class_).get("__name__")
-        return {"t": "module", "name": name if type(name) is str else "?"}
-    text = _telling_text(value, class_)
-    if text is not None:
-        return {"t": "other", "class": class_name(class_), "text": text[:MAX_CHARACTERS]}
-    if class_ is bytearray:
-        return dict(_bytes(bytes(islice(value, MAX_CHARACTERS))), len=len(value))
-    return _subclass_or_object(value, class_, budget, depth)
+        return Kind(_module, class_)
+    text_of = texts.writer_of(class_)
+    if text_of is not None:
+        return Kind(_writer_of_text(text_of, class_name(class_)), class_)
+    from . import objects
+
+    known = objects.writer_of(class_)
+    if known is not None:
+        return Kind(_writer_of_known(known), class_)
+    base = content_base(class_)
+    if base is not None:
+        return Kind(_writer_with_content(_contents[base]), class_)
+    base = texts.base_of(class_)
+    if base is not None:
+        return Kind(_writer_with_content(_writer_of_text(*reversed(base))), class_)
+    return Kind(_object, class_, True)
 
 
 def isinstance_of_type(class_, base):
     """Does `class_` derive from `base`? Asks the classes, never the instance."""
-    return base in _mro_of(class_)
+    return _is_base_of(base, class_)
 
 
-def _callable(value, class_):
+def content_base(class_):
+    """The built-in class whose content an instance of this class has; None when there is none, or its elements have names."""
+    for base in _contents:
+        if _is_base_of(base, class_):
+            return None if base is tuple and _named_fields(class_) is not None else base
+    return None
+
+
+def _callable(value, budget, depth):
+    class_ = type(value)
     if class_ is types.MethodType:
         function = types.MethodType.__dict__["__func__"].__get__(value)
         if type(function) is not types.FunctionType:
             return {"t": "callable", "class": class_name(class_), "name": class_name(type(function))}
         value = function
+    if class_ is types.BuiltinFunctionType:
+        return {"t": "callable", "class": class_name(class_), "name": _name_of_builtin(value)}
     module = getattr(value, "__module__", None)
     name = getattr(value, "__qualname__", None)
     name = name if type(name) is str else "?"
@@ -185,64 +346,110 @@ def _callable(value, class_):
     return {"t": "callable", "class": class_name(class_), "name": name}
 
 
-def _telling_text(value, class_):
-    """The text of known immutable types whose text says all, else None."""
-    if class_ is complex or class_ is range:
-        return class_.__repr__(value)
-    module = _module_of(class_)
-    if module == "decimal":
-        if class_ is sys.modules["decimal"].Decimal:
-            return class_.__str__(value)
-    elif module == "datetime":
-        datetime = sys.modules["datetime"]
-        if class_ is datetime.date or class_ is datetime.timedelta:
-            return class_.__str__(value)
-        if class_ is datetime.datetime or class_ is datetime.time:
-            # A time zone may be of the program's making; only known ones are asked.
-            if value.tzinfo is None or _known_zone(value.tzinfo, datetime):
-                return class_.isoformat(value)
-            return class_.isoformat(value.replace(tzinfo=None))
-        if class_ is datetime.timezone:
-            return class_.__str__(value)
-    elif module == "uuid":
-        if class_ is sys.modules["uuid"].UUID:
-            return class_.__str__(value)
-    elif type(module) is str and module.startswith("pathlib"):
-        pathlib = sys.modules.get("pathlib")
-        if class_ in (pathlib.PosixPath, pathlib.PurePosixPath, pathlib.PureWindowsPath):
-            return class_.__str__(value)
-    enum = sys.modules.get("enum")
-    if enum is not None and isinstance_of_type(type(class_), enum.EnumMeta):
-        name = _raw_dictionary(value, class_).get("_name_")
-        return str.__str__(name) if type(name) is str else "?"
-    return None
+def _name_of_builtin(value):
+    """Its qualified name would be asked of the class of the object it is bound to, which may have its own idea of that."""
+    owner = value.__self__
+    if owner is None or type(owner) is types.ModuleType:
+        module = value.__module__
+        return "%s.%s" % (module, value.__name__) if type(module) is str else value.__name__
+    return "%s.%s" % (class_name(owner if isinstance_of_type(type(owner), type) else type(owner)), value.__name__)
 
 
-def _known_zone(zone, datetime):
-    zoneinfo = sys.modules.get("zoneinfo")
-    return type(zone) is datetime.timezone or (zoneinfo is not None and type(zone) is zoneinfo.ZoneInfo)
+def _class(value, budget, depth):
+    return {"t": "callable", "class": class_name(type(value)), "name": class_name(value)}
 
 
-def _subclass_or_object(value, class_, budget, depth):
-    fields = fields_of(value, class_, budget, depth)
-    if tuple in _mro_of(class_):
-        fields.update(_named_elements(value, class_, budget, depth))
-    return {
-        "t": "object",
-        "class": class_name(class_),
-        "fields": fields,
-        "len": _native_length(value, class_),
-    }
+def _module(value, budget, depth):
+    name = dict.get(_raw_dictionary(value, types.ModuleType), "__name__")
+    return {"t": "module", "name": name if type(name) is str else "?"}
+
+
+def _writer_of_text(text_of, name):
+    def write(value, budget, depth):
+        text = text_of(value)
+        if len(text) > MAX_CHARACTERS:
+            return {"t": "cut", "class": name, "len": len(text)}
+        return {"t": "other", "class": name, "text": text}
+
+    return write
+
+
+def _object(value, budget, depth):
+    class_ = type(value)
+    told = {"t": "object", "class": class_name(class_), "fields": {}, "len": None}
+    reference = _met(value, told, budget, depth)
+    if reference is not None:
+        return reference
+    told["fields"] = fields_of(value, class_, budget, depth)
+    if _is_base_of(tuple, class_):
+        told["fields"].update(_named_elements(value, class_, budget, depth))
+        told["len"] = tuple.__len__(value)
+    if budget.each <= 0:
+        _forget(value, budget)
+    return told
+
+
+def _writer_with_content(write_content):
+    def write(value, budget, depth):
+        class_ = type(value)
+        told = {"t": "object", "class": class_name(class_), "fields": {}, "len": _native_length(value, class_)}
+        reference = _met(value, told, budget, depth)
+        if reference is not None:
+            return reference
+        told["fields"] = fields_of(value, class_, budget, depth)
+        told["content"] = write_content(value, budget, depth)
+        if budget.each <= 0:
+            _forget(value, budget)
+        return told
+
+    return write
+
+
+# Says that the content is that of the built-in class that the object's class derives from.
+BUILT_IN = object()
+
+
+def _writer_of_known(known):
+    """For objects whose state is not in fields: `known(value)` gives raw fields, the content as a raw value or None, and the length."""
+
+    def write(value, budget, depth):
+        class_ = type(value)
+        told = {"t": "object", "class": class_name(class_), "fields": {}, "len": None}
+        reference = _met(value, told, budget, depth)
+        if reference is not None:
+            return reference
+        state = known(value)
+        if state is None:
+            told["t"] = "cut"
+            del told["fields"]
+            return told
+        fields, content, length = state
+        told["len"] = length
+        if depth > 0:
+            for name, field in fields.items():
+                if budget.each <= 0:
+                    break
+                told["fields"][name] = captured(field, budget, depth - 1)
+        if content is BUILT_IN:
+            told["content"] = _contents[content_base(class_)](value, budget, depth)
+        elif content is not None:
+            told["content"] = captured(content, budget, depth)
+            if length is not None and "len" in told["content"]:
+                # Only the first elements were given.
+                told["content"]["len"] = length
+        if budget.each <= 0:
+            _forget(value, budget)
+        return told
+
+    return write
 
 
 def _native_length(value, class_):
-    """How many elements an instance of a subclass of a built-in container holds; its own idea of that is not asked."""
-    lineage = _mro_of(class_)
-    for base in (dict, list, tuple, set, frozenset, str, bytes):
-        if base in lineage:
+    """How many elements an instance of a built-in container or a subclass holds; its own idea of that is not asked."""
+    for base in (dict, list, tuple, set, frozenset, str, bytes, bytearray):
+        if _is_base_of(base, class_):
             return base.__len__(value)
-    collections = sys.modules.get("collections")
-    return class_.__len__(value) if collections is not None and class_ is collections.deque else None
+    return None
 
 
 def _named_elements(value, class_, budget, depth):
@@ -279,14 +486,14 @@ def fields_of(value, class_, budget, depth):
             # Private objects are the machinery of libraries, and large.
             budget.each -= 1
             budget.left -= 1
-            fields[name] = {"t": "cut", "class": class_name(type(field))}
+            fields[name] = cut(field, type(field))
         else:
             fields[name] = captured(field, budget, depth - 1)
     return fields
 
 
-def stored_fields(value, class_, limit=MAX_ITEMS):
-    """The first pairs of name and raw value, from the real dictionary and the real slots."""
+def stored_fields(value, class_, limit=MAX_ITEMS, whole=False):
+    """The first pairs of name and raw value, from the real dictionary and the real slots; slots of a library's own only for `whole`."""
     found = []
     if isinstance_of_type(class_, BaseException):
         found.append(("args", _exception_arguments_of(value)))
@@ -296,6 +503,8 @@ def stored_fields(value, class_, limit=MAX_ITEMS):
             if type(name) is str:
                 found.append((name, field))
     for name, member in _slots_of(class_):
+        if name.startswith("__") and not whole:
+            continue
         try:
             found.append((name, types.MemberDescriptorType.__get__(member, value, class_)))
         except AttributeError:
@@ -310,22 +519,19 @@ def _slots_of(class_):
     known = _slots.get(id(class_))
     # The class is held, so that its id stays its own; slots never change once a class is made.
     if known is None:
-        if len(_slots) >= 1000:
+        if len(_slots) >= MAX_KINDS:
             _slots.clear()
         known = _slots[id(class_)] = ([
             (name, member)
             for base in _mro_of(class_) if "__slots__" in _own_names_of(base)
             for name, member in islice(_own_names_of(base).items(), 200)
-            if type(member) is types.MemberDescriptorType and not name.startswith("__")
+            if type(member) is types.MemberDescriptorType
         ], class_)
     return known[0]
 
 
 def _is_strange_object(class_):
-    return class_ not in _simple_classes and class_ not in _containers
-
-
-_simple_classes = {str, int, float, bool, bytes, type(None)}
+    return id(class_) not in _plain and kind_of(class_).is_plain_object
 
 
 def _raw_dictionary(value, class_):
@@ -333,21 +539,17 @@ def _raw_dictionary(value, class_):
     for base in _mro_of(class_):
         descriptor = _own_names_of(base).get("__dict__")
         if descriptor is not None:
-            if type(descriptor) not in (types.GetSetDescriptorType, types.MemberDescriptorType):
+            if not is_one_of(type(descriptor), (types.GetSetDescriptorType, types.MemberDescriptorType)):
                 return None
             stored = descriptor.__get__(value, class_)
             return stored if isinstance_of_type(type(stored), dict) else None
     return None
 
 
-_plain = frozenset([str, int, float, bool, bytes, complex, range])
+_plain = frozenset(map(id, (str, int, float, bool, bytes, complex, range, *_containers)))
 
 
 def is_plain(value):
     """Is this plain data: a scalar, or a built-in container (looked at on the outside only)?"""
     class_ = type(value)
-    if class_ in _plain or class_ in _containers:
-        return True
-    return class_ not in _callables and _module_of(class_) in ("decimal", "datetime", "uuid", "pathlib") and (
-        _telling_text(value, class_) is not None
-    )
+    return id(class_) in _plain or texts.writer_of(class_) is not None

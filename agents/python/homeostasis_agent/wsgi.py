@@ -113,67 +113,38 @@ class Watched:
 
 
 class Tee:
-    """`wsgi.input` that remembers what is read from it, by whatever method, until the rest was taken for a capsule."""
+    """`wsgi.input` that remembers what is read from it, by whatever method, until its request has failed."""
 
     def __init__(self, stream):
         self._stream = stream
-        self._recorded = Recorded(MAX_BODY)
-        # What was read ahead for a capsule, and is still to be read by the application; None while all is recorded.
-        self._ahead = None
+        self.recorded = Recorded(MAX_BODY, hashed=True)
+        # Set when the request has failed and the rest was looked at.
+        self._ended = False
 
-    def _pass(self, data):
-        if self._ahead is not None:
+    def _pass(self, data, size=()):
+        if self._ended:
             return data
         if data:
             try:
-                self._recorded.add(data)
+                self.recorded.add(data)
             except Exception:
                 guard.failed("tee")
-        else:
-            self._recorded.complete = True
+        if not size or size[0] is None or size[0] < 0 or (not data and size[0]):
+            self.recorded.complete = True
         return data
 
-    def keep(self, data, is_ahead):
-        """The rest of the body, as far as it has come, for the capsule; `is_ahead` when it was taken from the stream."""
-        self._recorded.add(data)
-        self._ahead = data if is_ahead else b""
-
     def read(self, *size):
-        if self._ahead:
-            return self._read_again(self._stream.read, *size)
-        return self._pass(self._stream.read(*size))
+        return self._pass(self._stream.read(*size), size)
 
     def read1(self, *size):
-        if self._ahead:
-            return self._read_again(lambda *size: b"", *size)
-        return self._pass(self._stream.read1(*size))
-
-    def _read_again(self, read, size=-1):
-        data = self._ahead
-        if size is None or size < 0:
-            self._ahead = b""
-            return data + read()
-        self._ahead = data[size:]
-        return data[:size] if size <= len(data) else data + read(size - len(data))
+        return self._pass(self._stream.read1(*size), size or (1,))
 
     def readline(self, *size):
-        if self._ahead:
-            end = self._ahead.find(b"\n") + 1
-            most = size[0] if size and size[0] is not None and size[0] >= 0 else None
-            if end and (most is None or end <= most):
-                most = end
-            if most is not None and most <= len(self._ahead):
-                return self._read_again(None, most)
-            data, self._ahead = self._ahead, b""
-            return data + self._stream.readline(*(() if most is None else (most - len(data),)))
-        return self._pass(self._stream.readline(*size))
+        return self._pass(self._stream.readline(*size), (1,))
 
     def readlines(self, *hint):
-        if self._ahead:
-            return list(self)
         lines = self._stream.readlines(*hint)
-        for line in lines:
-            self._pass(line)
+        self._pass(b"".join(lines), hint)
         return lines
 
     def readinto(self, buffer):
@@ -184,12 +155,12 @@ class Tee:
 
     def _fill(self, buffer, name, read):
         fill = getattr(self._stream, name, None)
-        if fill is not None and not self._ahead:
+        if fill is not None:
             count = fill(buffer)
-            if count:
-                self._pass(bytes(memoryview(buffer)[:count]))
+            if count is not None and len(buffer):
+                self._pass(bytes(memoryview(buffer)[:count]), (1,))
             return count
-        data = self.read(len(buffer)) if self._ahead else self._pass(read(len(buffer)))
+        data = self._pass(read(len(buffer)), (len(buffer),))
         buffer[: len(data)] = data
         return len(data)
 
@@ -197,9 +168,7 @@ class Tee:
         return self
 
     def __next__(self):
-        if self._ahead:
-            return self.readline()
-        return self._pass(next(iter(self._stream)))
+        return self._pass(next(iter(self._stream)), (1,))
 
     def __getattr__(self, name):
         return getattr(self._stream, name)
@@ -320,15 +289,24 @@ class Occasion:
                 channel.wake()
 
     def finish_body(self, missing):
-        """Read what the application left unread, where that cannot block."""
+        """Look at what the application left unread; what it reads from now on, while it apologises, is not recorded again."""
         tee = self.tee
-        if tee is None:
+        if tee is None or tee._ended:
             return
-        try:
-            expected = int(self.received.get("CONTENT_LENGTH") or 0)
-        except ValueError:
-            expected = 0
-        _read_rest(tee, expected, self.received)
+        recorded = tee.recorded
+        announced = self.received.get("CONTENT_LENGTH") or ""
+        left = int(announced) - recorded.length if announced.isdigit() else None
+        tee._ended = True
+        if recorded.complete or left is not None and left <= 0:
+            recorded.complete = True
+            return
+        if recorded.length > MAX_BODY:
+            return
+        from . import bodies
+
+        rest, is_all = bodies.unread(tee._stream, self.received, left)
+        recorded.add(rest)
+        recorded.complete = is_all
 
     def request(self, missing):
         received = self.received
@@ -355,66 +333,18 @@ class Occasion:
         tee = self.tee
         if tee is None:
             return Recorded(0).described()
-        recorded = tee._recorded
+        recorded = tee.recorded
         if recorded.length > recorded.kept:
             missing.append("request.body: cut at %d bytes" % MAX_BODY)
         expected = self.received.get("CONTENT_LENGTH") or ""
         if expected.isdigit():
             if recorded.length < int(expected):
                 missing.append("request.body: %d of %s bytes were read" % (recorded.length, expected))
+            else:
+                recorded.complete = True
         elif not recorded.complete:
             missing.append("request.body: may be longer, its length was not announced")
         return recorded.described()
-
-
-def _read_rest(tee, expected, environ):
-    rest = expected - tee._recorded.length
-    if rest <= 0 or expected > MAX_BODY or tee._ahead is not None:
-        return
-    stream = tee._stream
-    module = type(stream).__module__
-    if module in ("_io", "io") and type(stream).__name__ in ("BytesIO", "BufferedRandom"):
-        tee.keep(stream.read(rest), True)
-        return
-    # These two servers say which socket the body comes from, so that reading can be told not to wait.
-    sock = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
-    file = None
-    if sock is None:
-        file, sock = _file_of(stream)
-    if sock is None or not hasattr(sock, "setblocking") or "ssl" in type(sock).__name__.lower():
-        return
-    before = sock.gettimeout()
-    sock.setblocking(False)
-    try:
-        if file is not None:
-            # What counts how much is left to be read must not be passed by.
-            tee.keep(file.peek(rest)[:rest], False)
-        else:
-            tee.keep(_read_what_is_there(stream, rest), True)
-    finally:
-        sock.settimeout(before)
-
-
-def _read_what_is_there(stream, rest):
-    read = stream.read1 if hasattr(stream, "read1") else stream.read
-    parts = []
-    try:
-        while rest > 0:
-            data = read(min(rest, 1024))
-            if not data:
-                break
-            parts.append(data)
-            rest -= len(data)
-    except (BlockingIOError, InterruptedError):
-        pass
-    return b"".join(parts)
-
-
-def _file_of(stream):
-    """The buffered file of a socket behind `wsgi.input`, and that socket: what wsgiref gives, and Django's server on it."""
-    if type(stream).__module__ == "django.core.handlers.wsgi" and type(stream).__name__ == "LimitedStream":
-        stream = getattr(stream._read, "__self__", None)
-    return stream, getattr(getattr(stream, "raw", None), "_sock", None)
 
 
 def _headers(environ):

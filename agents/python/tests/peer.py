@@ -10,7 +10,7 @@ import time
 
 
 class Peer:
-    """Speaks the protocol. `swaps` and `config` go into each welcome; `behaviour` may be `speak`, `garbage`, `silent` or `deaf`."""
+    """Speaks the protocol. `swaps` and `config` go into each welcome; `behaviour` may be `speak`, `garbage`, `silent`, `deaf` or `slow`."""
 
     def __init__(self, path, swaps=(), config=None, behaviour="speak"):
         self.path = str(path)
@@ -76,6 +76,11 @@ class Peer:
                 self._send(connection, self._welcome())
                 while not self._closed:
                     time.sleep(0.05)
+                return
+            if self.behaviour == "slow":
+                self._send(connection, self._welcome())
+                while not self._closed and connection.recv(100):
+                    time.sleep(0.02)
                 return
             for line in connection.makefile("rb"):
                 self.wire.append(line)

@@ -108,9 +108,6 @@ class Reader(threading.Thread):
     def run(self):
         return self.table[self.key if self.daemon and self.name else None]
 
-class Partial(Plain, functools.partial):
-    pass
-
 class Timed(threading.Thread):
     def run(self):
         super().run()
@@ -190,7 +187,6 @@ def test_where_the_outer_function_cannot_be_called_again_an_inner_one_is(script,
         ("lambda: jobs.assigned(1, 0)", "assigned has assigned its argument a anew"),
         ("lambda: (lambda x: 1 / x)(0)", "is defined inside of another function" if sys.version_info >= (3, 11) else "is not found by its name"),
         ("lambda: jobs.inner(jobs.Queue(1), 3)", "inner was given first, which holds a"),
-        ("lambda: jobs.inner(jobs.Partial(int), 3)", "Partial, whose state cannot be seen"),
         ("lambda: list(jobs.generator(0))", "generator is a generator"),
         ("lambda: jobs.inner([0] * 2000, 3)", "which holds too much"),
         ("lambda: jobs.inner('\\ud800', 3)", "which cannot be written as UTF-8"),

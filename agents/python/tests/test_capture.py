@@ -60,11 +60,16 @@ def chain_of(error):
         (len, {"t": "callable", "class": "builtins.builtin_function_or_method", "name": "builtins.len"}),
         (int, {"t": "callable", "class": "builtins.type", "name": "builtins.int"}),
         (sys, {"t": "module", "name": "sys"}),
-        (10**2000, {"t": "cut", "class": "builtins.int"}),
+        (10**2000, {"t": "int", "v": hex(10**2000)}),
     ],
 )
 def test_a_value_has_its_form_in_the_protocol(thing, expected):
     assert value(thing) == expected
+
+
+def test_an_integer_beyond_the_limit_is_cut_with_its_length_in_bits():
+    assert value(-(1 << 16383)) == {"t": "int", "v": hex(-(1 << 16383))}
+    assert value(1 << 20000) == {"t": "cut", "class": "builtins.int", "len": 20001}
 
 
 class Colour(enum.IntEnum):
@@ -83,7 +88,8 @@ def test_enums_slots_and_subclasses_are_told_apart():
     assert value(Slotted())["fields"] == {"a": {"t": "int", "v": "1"}}
     from collections import OrderedDict, deque, namedtuple
 
-    told = {"t": "object", "class": "collections.OrderedDict", "fields": {}, "len": 1}
+    content = {"t": "dict", "items": [[{"t": "str", "v": "a", "len": 1}, {"t": "int", "v": "1"}]], "len": 1}
+    told = {"t": "object", "class": "collections.OrderedDict", "fields": {}, "len": 1, "content": content}
     assert value(OrderedDict(a=1)) == told
     assert value(deque([1, 2]))["len"] == 2
     assert value(namedtuple("Point", "x y")(1, 2))["fields"] == {"x": {"t": "int", "v": "1"}, "y": {"t": "int", "v": "2"}}

@@ -208,7 +208,7 @@ fn of_request(attribute: &Node<'_>, known: &Known<'_>) -> Option<String> {
         .filter(|object| object.kind() == "identifier")?;
     let name = object.text();
     let is_one = match known.frame.locals.get(name.as_ref()) {
-        Some(Value::Object { class, .. } | Value::Cut { class }) => {
+        Some(Value::Object { class, .. } | Value::Cut { class, .. }) => {
             class.ends_with("Request")
                 && ["starlette.", "fastapi.", "django.", "werkzeug.", "flask."]
                     .iter()

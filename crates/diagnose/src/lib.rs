@@ -16,7 +16,7 @@ mod origin;
 mod rank;
 mod summary;
 
-use homeostasis_domain::{Capsule, Diagnosis};
+use homeostasis_domain::{Capsule, Diagnosis, references};
 use std::collections::BTreeMap;
 
 /// All that a diagnosis is made from.
@@ -32,6 +32,11 @@ pub struct Input<'a> {
 
 /// Explains a failure. Pure: the same input gives the same diagnosis. Malformed input gives a poor diagnosis, never a panic.
 pub fn diagnose(input: &Input<'_>) -> Diagnosis {
+    let capsule = references::resolved(input.capsule);
+    let input = &Input {
+        capsule: &capsule,
+        ..*input
+    };
     let case = case::Case::new(input);
     let mut report = Vec::new();
     if case.chosen.index > 0 {

@@ -76,13 +76,23 @@ fn value() -> impl Strategy<Value = Value> {
         ]
         .prop_map(|v| Value::Float { v }),
         (text(), any::<u64>()).prop_map(|(v, len)| Value::Str { v, len }),
-        text().prop_map(|class| Value::Cut { class }),
+        text().prop_map(|class| Value::Cut { class, len: None }),
         (text(), text()).prop_map(|(class, text)| Value::Other { class, text }),
         text().prop_map(|class| Value::Object {
             class: format!("program.{class}"),
             fields: Default::default(),
-            len: None
+            len: None,
+            content: None,
         }),
+        (0..5_u64).prop_map(|id| Value::Ref { id }),
+        text().prop_map(|v| Value::Shared {
+            id: v.len() as u64 % 5,
+            value: Box::new(Value::Str {
+                len: v.chars().count() as u64,
+                v
+            }),
+        }),
+        Just(Value::Unknown),
     ];
     leaf.prop_recursive(3, 12, 4, |inner| {
         prop_oneof![

@@ -73,8 +73,11 @@ pub struct Call {
     pub wrappers: u32,
     /// Place of its frame in the frames of the thrown exception.
     pub frame: usize,
-    /// The process served requests, so that the call is made where it would begin to serve.
+    /// The process served requests or worked off jobs, so that the call is made where it would begin to.
     pub serving: bool,
+    /// When the job began, or else when it failed, in seconds since the epoch.
+    #[serde(default)]
+    pub time: Option<f64>,
     /// Name and value of each positional argument.
     pub arguments: Vec<(String, Value)>,
     /// Arguments by keyword.
@@ -113,6 +116,12 @@ pub struct Process {
     /// Name of the thread.
     #[serde(default, deserialize_with = "null_as_default")]
     pub thread: String,
+    /// Name of the asynchronous task, where there is one.
+    #[serde(default)]
+    pub task: Option<String>,
+    /// `server`, `worker` or `script`.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub role: String,
     /// Frameworks that are loaded, with versions.
     #[serde(default, deserialize_with = "null_as_default")]
     pub frameworks: Map<String>,
@@ -270,6 +279,9 @@ pub struct Body {
     /// Whether a part was cut.
     #[serde(default, deserialize_with = "null_as_default")]
     pub truncated: bool,
+    /// Content hash of the whole body, where a part was cut and all of it passed by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// A response.

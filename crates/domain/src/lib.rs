@@ -15,6 +15,7 @@ pub mod heal;
 pub mod id;
 pub mod incident;
 pub mod outcome;
+pub mod references;
 pub mod rollout;
 pub mod trial;
 pub mod value;

@@ -1,10 +1,14 @@
 //! Values as an agent saw them: typed, bounded, never code. The format is in `lib/protocol/README.md`, "Values".
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A captured value. Where `len` is larger than what is there, the rest was cut by the agent.
+///
+/// The derived functions read and write all but [`Value::Shared`], which in the protocol is a field of the value itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "t", rename_all = "lowercase")]
+#[serde(tag = "t", rename_all = "lowercase", remote = "Self")]
 pub enum Value {
     /// The absent value of the language (`None`, `null`, `nil`).
     None,
@@ -13,9 +17,9 @@ pub enum Value {
         /// The value.
         v: bool,
     },
-    /// An integer of any size, as decimal text.
+    /// An integer of any size.
     Int {
-        /// Decimal text.
+        /// Decimal text, or hexadecimal with `0x` for very large ones.
         v: String,
     },
     /// A floating-point number, as the language prints it exactly.
@@ -82,6 +86,9 @@ pub enum Value {
         /// Number of elements, for containers of other classes.
         #[serde(default)]
         len: Option<u64>,
+        /// What it holds beside its fields: that of the built-in class it derives from, or its first elements.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        content: Option<Box<Value>>,
     },
     /// An immutable value whose text says all (decimal, date, enum member ...).
     Other {
@@ -114,7 +121,62 @@ pub enum Value {
     Cut {
         /// Qualified class name.
         class: String,
+        /// Its length, where it has one.
+        #[serde(default)]
+        len: Option<u64>,
     },
+    /// The same object as the value with this number.
+    Ref {
+        /// The number.
+        id: u64,
+    },
+    /// A value with a number, which others refer to; in the protocol it is the value with a field `id`.
+    #[serde(skip)]
+    Shared {
+        /// The number.
+        id: u64,
+        /// The value.
+        value: Box<Value>,
+    },
+    /// Of a kind that only newer agents know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut read = serde_json::Map::deserialize(deserializer)?;
+        let is_reference = read.get("t").is_some_and(|kind| kind == "ref");
+        let id = match read.get("id") {
+            Some(id) if !is_reference => id.as_u64(),
+            _ => Option::None,
+        };
+        if id.is_some() {
+            read.remove("id");
+        }
+        let value =
+            Value::deserialize(serde_json::Value::Object(read)).map_err(D::Error::custom)?;
+        Ok(match id {
+            Some(id) => Value::Shared {
+                id,
+                value: Box::new(value),
+            },
+            Option::None => value,
+        })
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Value::Shared { id, value } = self else {
+            return Value::serialize(self, serializer);
+        };
+        let mut written = serde_json::to_value(value).map_err(S::Error::custom)?;
+        if let Some(fields) = written.as_object_mut() {
+            fields.insert("id".to_string(), (*id).into());
+        }
+        written.serialize(serializer)
+    }
 }
 
 impl Value {
@@ -136,8 +198,10 @@ impl Value {
             Value::Object { class, .. }
             | Value::Other { class, .. }
             | Value::Callable { class, .. }
-            | Value::Cut { class } => class,
+            | Value::Cut { class, .. } => class,
             Value::Redacted { kind, .. } => kind,
+            Value::Shared { value, .. } => value.type_name(),
+            Value::Ref { .. } | Value::Unknown => "object",
         }
     }
 
@@ -145,6 +209,7 @@ impl Value {
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Value::Str { v, .. } => Some(v),
+            Value::Shared { value, .. } => value.as_str(),
             _ => Option::None,
         }
     }
@@ -160,6 +225,7 @@ impl Value {
             | Value::FrozenSet { len, .. }
             | Value::Dict { len, .. } => Some(*len),
             Value::Object { len, .. } => *len,
+            Value::Shared { value, .. } => value.len(),
             _ => Option::None,
         }
     }
@@ -179,6 +245,7 @@ impl Value {
                 .iter()
                 .find(|(key, _)| key.as_str() == Some(name))
                 .map(|(_, value)| value.clone()),
+            Value::Shared { value, .. } => value.get(name),
             _ => Option::None,
         }
     }
@@ -216,7 +283,10 @@ impl Value {
             Value::Callable { name, .. } => format!("<{name}>"),
             Value::Module { name } => format!("<module {name}>"),
             Value::Redacted { kind, len } => format!("<redacted {kind}, {len} long>"),
-            Value::Cut { class } => format!("<{class}, not captured>"),
+            Value::Cut { class, .. } => format!("<{class}, not captured>"),
+            Value::Shared { value, .. } => return value.display(limit),
+            Value::Ref { id } => format!("<as #{id}>"),
+            Value::Unknown => "<of an unknown kind>".to_string(),
         };
         shorten(&text, limit)
     }
@@ -244,4 +314,39 @@ pub fn shorten(text: &str, limit: usize) -> String {
     let mut cut: String = text.chars().take(limit.saturating_sub(1)).collect();
     cut.push('…');
     cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_number_stays_with_its_value() {
+        let list = json!({"t": "list", "items": [{"t": "ref", "id": 3}], "len": 1, "id": 3});
+        let value: Value = serde_json::from_value(list.clone()).unwrap();
+        assert_eq!(value.type_name(), "list");
+        assert_eq!(value.len(), Some(1));
+        assert_eq!(serde_json::to_value(&value).unwrap(), list);
+        assert_eq!(
+            serde_json::from_str::<Value>(&serde_json::to_string(&value).unwrap()).unwrap(),
+            value
+        );
+    }
+
+    #[test]
+    fn a_value_of_a_newer_kind_costs_only_itself() {
+        let list =
+            json!({"t": "list", "items": [{"t": "hologram", "x": 1}, {"t": "none"}], "len": 2});
+        let value: Value = serde_json::from_value(list).unwrap();
+        let items = vec![Value::Unknown, Value::None];
+        assert_eq!(value, Value::List { items, len: 2 });
+    }
+
+    #[test]
+    fn content_is_read_where_there_is_some() {
+        let plain = json!({"t": "object", "class": "A", "fields": {}, "len": null});
+        let value: Value = serde_json::from_value(plain.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&value).unwrap(), plain);
+    }
 }

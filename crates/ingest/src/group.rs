@@ -88,6 +88,8 @@ mod tests {
                 executable: String::new(),
                 runtime: Runtime::default(),
                 thread: String::new(),
+                task: None,
+                role: String::new(),
                 frameworks: Default::default(),
             },
             exceptions: vec![Exception {

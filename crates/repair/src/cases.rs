@@ -293,6 +293,8 @@ fn capsule(
             executable: String::new(),
             runtime: Runtime::default(),
             thread: "MainThread".to_string(),
+            task: None,
+            role: "script".to_string(),
             frameworks: raised
                 .frameworks
                 .iter()

@@ -6,6 +6,7 @@ use crate::strategies::rules::conditions;
 use crate::strategies::rules::context::{Captured, Context};
 use crate::strategies::rules::{apply, text};
 use homeostasis_domain::diagnosis::Cause;
+use homeostasis_domain::references;
 use homeostasis_domain::{
     Candidate, CandidateOrigin, Capsule, Diagnosis, FileEdit, Hypothesis, Safety,
 };
@@ -42,6 +43,11 @@ const EVIDENCE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Proposes candidates. Pure: the same input gives the same proposal.
 pub fn propose(input: &Input<'_>) -> Proposal {
+    let capsule = references::resolved(input.capsule);
+    let input = &Input {
+        capsule: &capsule,
+        ..*input
+    };
     let mut proposal = Proposal::default();
     let sources = parse(input);
     let mut found: Vec<(Candidate, usize)> = Vec::new();

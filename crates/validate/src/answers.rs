@@ -128,6 +128,7 @@ pub(crate) mod tests {
                 data: STANDARD.encode(body),
                 len: body.len() as u64,
                 truncated: false,
+                sha256: None,
             },
             exceptions: Vec::new(),
             effects: Vec::new(),

@@ -62,12 +62,10 @@ impl Program {
             let path = format!("{}:{rest}", bin.display());
             environment.insert("PATH".to_string(), path);
         }
-        let path = self.python_path();
-        if path.is_empty() {
-            environment.remove("PYTHONPATH");
-        } else {
-            environment.insert("PYTHONPATH".to_string(), path.join(":"));
-        }
+        // A program may import the package `homeostasis` that lies beside the agent; it comes last, and does nothing there.
+        let mut path = self.python_path();
+        path.push(self.agent_path.display().to_string());
+        environment.insert("PYTHONPATH".to_string(), path.join(":"));
         environment
     }
 
@@ -182,7 +180,7 @@ mod tests {
         let plain = program.environment();
         assert_eq!(
             plain.get("PYTHONPATH").map(String::as_str),
-            Some("/srv/lib")
+            Some("/srv/lib:/agent")
         );
         assert!(!plain.contains_key("HOMEOSTASIS_SOCKET"));
         assert_eq!(plain.get("DEBUG").map(String::as_str), Some("1"));

@@ -1,7 +1,7 @@
 //! One start of the program in a sandbox that is given recorded requests instead of clients; it does not compare.
 
 use crate::context::Context;
-use homeostasis_domain::capsule::{CapsuleKind, Request};
+use homeostasis_domain::capsule::{Capsule, CapsuleKind, Request};
 use homeostasis_protocol::{Exchange, ReplayInput, ReplayKind, ReplayResult};
 use homeostasis_sandbox::{INPUTS, OUTPUTS, Report};
 use serde::Deserialize;
@@ -47,18 +47,29 @@ pub(crate) fn kind(context: &Context) -> Result<ReplayKind, String> {
             "the request was not captured",
             &context.capsule.missing,
         )),
-        (CapsuleKind::Process, _)
-            if capsule.process.thread == "MainThread"
-                && !(context.way.call && capsule.call.is_some()) =>
-        {
+        (CapsuleKind::Process, _) if ended_its_script(capsule) && !is_called(context) => {
             Ok(ReplayKind::Process)
         }
         (CapsuleKind::Process, _) if capsule.call.is_some() => Ok(ReplayKind::Call),
         (CapsuleKind::Process, _) => Err(because(
-            "the failure happened in a thread, and no call on the way to it can be made again",
+            "the failure did not end the program, and no call on the way to it can be made again",
             &capsule.missing,
         )),
     }
+}
+
+/// Only a script whose main thread the exception ended comes to the same end when it is run as a whole.
+fn ended_its_script(capsule: &Capsule) -> bool {
+    let process = &capsule.process;
+    process.thread == "MainThread"
+        && process.task.is_none()
+        && matches!(process.role.as_str(), "" | "script")
+        && matches!(capsule.hook.as_str(), "" | "sys.excepthook")
+}
+
+/// Is the failing function called again in the place of that?
+fn is_called(context: &Context) -> bool {
+    context.way.call && context.capsule.call.is_some()
 }
 
 fn because(what: &str, missing: &[String]) -> String {
@@ -86,7 +97,11 @@ pub(crate) async fn replay(
     let input = ReplayInput {
         schema: 1,
         kind,
-        time: requests.first().and_then(|request| request.time),
+        hook: context.capsule.hook.clone(),
+        time: match (requests.first(), &context.capsule.call) {
+            (Some(request), _) => request.time,
+            (None, call) => call.as_ref().and_then(|call| call.time),
+        },
         requests,
         answers: context.capsule.answers.clone(),
         recorded_files: context.way.recorded_files,

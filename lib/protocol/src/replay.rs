@@ -10,6 +10,9 @@ pub struct ReplayInput {
     pub schema: u32,
     /// What kind of replay.
     pub kind: ReplayKind,
+    /// The hook that saw the failure: exceptions that did not go on are only heard of when one of that hook is looked for.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub hook: String,
     /// For `request`: one after the other, in this order.
     #[serde(default, deserialize_with = "null_as_default")]
     pub requests: Vec<Request>,

@@ -210,7 +210,8 @@ fn there_is_a_vector_of_every_message_state_and_kind() {
             "callable",
             "module",
             "redacted",
-            "cut"
+            "cut",
+            "ref"
         ])
     );
 }

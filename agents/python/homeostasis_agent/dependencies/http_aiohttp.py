@@ -273,7 +273,7 @@ class Transport(asyncio.Transport):
         if "unread" in rest:
             from aiohttp import ClientPayloadError
 
-            told = replaying.unanswered("%s: more is read than was read when it was recorded" % http.told(question))
+            told = replaying.in_vain("%s: more is read than was read when it was recorded" % http.told(question))
             self._protocol._payload.set_exception(ClientPayloadError("homeostasis: %s" % told))
         elif "ended" in rest or rest["error"]["class"] == http_wire.NOTHING["error"]["class"]:
             self._lose(None)

@@ -445,7 +445,7 @@ class Answer:
     def _end(self):
         rest = self._rest
         if rest is not None and "unread" in rest:
-            told = replaying.unanswered("%s: more is read than was read when it was recorded" % self._told)
+            told = replaying.in_vain("%s: more is read than was read when it was recorded" % self._told)
             raise ConnectionResetError(104, "homeostasis: %s" % told)
         if rest is not None and "error" in rest and rest["error"]["class"] != "builtins.EOFError":
             raise failing.made(rest)

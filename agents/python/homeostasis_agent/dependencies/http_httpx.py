@@ -328,7 +328,7 @@ def _rest(module, answer, told):
         return None
     if "error" in rest:
         return rest
-    raise module.ReadError("homeostasis: %s" % replaying.unanswered("%s: more is read than was read when it was recorded" % told))
+    raise module.ReadError("homeostasis: %s" % replaying.in_vain("%s: more is read than was read when it was recorded" % told))
 
 
 def _response(module, answer, stream):

@@ -82,9 +82,9 @@ def values(recorded, asked, least=1):
         one, other = float(recorded["v"]), float(asked["v"])
         return MASKED if one > 1e9 and abs(one - other) < SECONDS_APART else NOT
     if kind == "object" and recorded["class"] == asked["class"] and recorded["fields"].keys() == asked["fields"].keys():
-        return min((values(recorded["fields"][name], asked["fields"][name]) for name in asked["fields"]), default=SAME)
+        return min((values(recorded["fields"][name], asked["fields"][name], least) for name in asked["fields"]), default=SAME)
     if kind in ("list", "tuple", "dict", "set", "frozenset"):
-        return sequences(recorded["items"], asked["items"])
+        return sequences(recorded["items"], asked["items"], least)
     return NOT
 
 
@@ -109,13 +109,13 @@ def _is_hidden_whole(text):
     return sum(map(len, words)) >= LEAST_HIDDEN and all(_masks.fullmatch(word) for word in words)
 
 
-def sequences(recorded, asked):
+def sequences(recorded, asked, least=1):
     """The same for lists of values, or of pairs of values."""
     if len(recorded) != len(asked):
         return NOT
     surest = SAME
     for one, other in zip(recorded, asked):
-        surest = min(surest, sequences(one, other) if type(one) is list else values(one, other))
+        surest = min(surest, sequences(one, other, least) if type(one) is list else values(one, other, least))
         if surest == NOT:
             break
     return surest

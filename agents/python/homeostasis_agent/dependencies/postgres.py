@@ -271,12 +271,12 @@ _refused = {}
 
 def parameters_of_server(driver, server):
     """What the server said of itself; raises what connecting raised where that was recorded, and Unanswered where neither was."""
-    refusal = replaying.recorded(question(driver, server, CONNECT + server, None))
+    refusal = replaying.look(question(driver, server, CONNECT + server, None))
     if refusal is not None:
         _refused[driver, server] = refusal
         raise made_error(refusal)
     told = question(driver, server, PARAMETERS, None)
-    answer = replaying.recorded(told)
+    answer = replaying.look(told)
     if answer is None and (driver, server) in _refused:
         # It never came up.
         raise made_error(_refused[driver, server])
@@ -298,7 +298,7 @@ def note_failed_end(driver, server, command, last, error):
 
 def refusal_of_end(driver, server, command, last):
     """The recorded answer to a commit or rollback that failed after this last statement; None when none was recorded."""
-    return replaying.recorded(question(driver, server, command + AFTER, last))
+    return replaying.look(question(driver, server, command + AFTER, last))
 
 
 # Cells that were given out in this replay. On the wire goes their place; whoever loads a cell gets the recorded value.

@@ -322,7 +322,7 @@ def _question(connection, batch, number):
 def _answer(connection, module):
     batch = connection._homeostasis_batch
     if batch is None or batch.answered >= len(batch.commands()):
-        told = replaying.unanswered("redis: what was published is not recorded")
+        told = replaying.in_vain("redis: what was published is not recorded")
         raise module.ConnectionError("homeostasis: %s" % told)
     number = batch.answered
     batch.answered += 1

@@ -94,9 +94,6 @@ def look(question):
     return None if answer is None or "unknown" in answer else answer
 
 
-recorded = look
-
-
 def look_now(question):
     """Like `look`, but what was answered at the start only while the program is starting."""
     answer = _taken(_book if has_begun else _start, question)
@@ -121,9 +118,6 @@ def in_vain(told):
     if len(_unanswered) < MAX_TOLD and told not in _unanswered:
         _unanswered.append(told)
     return Unanswered(told)
-
-
-unanswered = in_vain
 
 
 def _taken(book, question):

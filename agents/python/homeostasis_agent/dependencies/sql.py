@@ -109,7 +109,7 @@ def _parameter(value, budget):
     try:
         return calls.faithful(value, budget)
     except calls.Unfaithful:
-        return {"t": "cut", "class": values.class_name(type(value))}
+        return values.cut(value, type(value))
 
 
 def described_answer(question, result):
@@ -168,15 +168,16 @@ def heading(question):
 
 
 def alike(recorded, asked):
+    least = _least(asked)
     statements = matching.texts(
-        _space.sub(" ", recorded["statement"]).strip(), _space.sub(" ", asked["statement"]).strip()
+        _space.sub(" ", recorded["statement"]).strip(), _space.sub(" ", asked["statement"]).strip(), least
     )
     if statements == matching.NOT:
         return matching.NOT
-    parameters = matching.values(recorded["parameters"], asked["parameters"])
+    parameters = matching.values(recorded["parameters"], asked["parameters"], least)
     if parameters == matching.NOT and not reads(asked["statement"]):
         hidden = matching.unveiled(recorded["parameters"], asked["parameters"])
-        if matching.values(hidden, asked["parameters"]) != matching.NOT:
+        if matching.values(hidden, asked["parameters"], least) != matching.NOT:
             return matching.WRITES
     if parameters == matching.NOT:
         answer = recorded["answer"]
@@ -187,6 +188,16 @@ def alike(recorded, asked):
     if recorded["server"] != asked["server"]:
         return min(statements, parameters, matching.MASKED)
     return min(statements, parameters)
+
+
+def _least(question):
+    """How long a text must be to have been hidden: of any length only where it goes to a column with a telling name."""
+    from .. import redact
+    from . import sql_names
+
+    plan = sql_names.plan(question["statement"])
+    names = [*plan.positional, *plan.named, *plan.named.values(), *(column for _, _, column in plan.literals)]
+    return 1 if any(type(name) is str and redact.is_secret(name) for name in names) else matching.LEAST_HIDDEN
 
 
 def is_repeatable(question):

@@ -43,6 +43,8 @@ pub(crate) fn event(id: &str, fingerprint: &str) -> Event {
                 executable: String::new(),
                 runtime: Runtime::default(),
                 thread: String::new(),
+                task: None,
+                role: String::new(),
                 frameworks: BTreeMap::new(),
             },
             exceptions: vec![Exception {

@@ -307,7 +307,13 @@ mod tests {
             Some(true)
         );
         assert_eq!(
-            holds_in_json(&json, &Value::Cut { class: "x".into() }),
+            holds_in_json(
+                &json,
+                &Value::Cut {
+                    class: "x".into(),
+                    len: None
+                }
+            ),
             None
         );
     }

@@ -70,7 +70,10 @@ pub(super) fn parameter<'c>(
         ));
         return Some(marked);
     }
-    let fastapi = tracer.case.input.capsule.has_framework("fastapi") || request.protocol == "asgi";
+    let capsule = &tracer.case.input.capsule;
+    let other = ["django", "quart", "starlette", "aiohttp"];
+    let fastapi = capsule.has_framework("fastapi")
+        || (request.protocol == "asgi" && !other.iter().any(|name| capsule.has_framework(name)));
     if paths.is_none() {
         return method_view(tracer, function, parameter);
     }

@@ -188,7 +188,7 @@ fn handle_value<'c>(tracer: &Tracer<'c>, at: At<'c>, node: &Node<'c>) -> bool {
         return false;
     };
     match evaluate(&object, &frame) {
-        Some(Value::Object { class, .. } | Value::Cut { class }) => {
+        Some(Value::Object { class, .. } | Value::Cut { class, .. }) => {
             let class = class.as_str();
             class.starts_with("sqlalchemy.")
                 || class.starts_with("sqlite3.")

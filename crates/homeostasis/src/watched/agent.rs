@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 #[derive(RustEmbed)]
 #[folder = "../../agents/python"]
 #[include = "sitecustomize.py"]
+#[include = "homeostasis/*.py"]
 #[include = "homeostasis_agent/*.py"]
 #[include = "homeostasis_agent/**/*.py"]
 struct PythonAgent;

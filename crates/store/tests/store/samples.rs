@@ -48,6 +48,8 @@ fn capsule() -> Capsule {
                 version: "3.11.7".to_string(),
             },
             thread: "MainThread".to_string(),
+            task: None,
+            role: "script".to_string(),
             frameworks: BTreeMap::new(),
         },
         exceptions: vec![Exception {

@@ -295,6 +295,7 @@ fn body(text: &str) -> Body {
         data: base64::engine::general_purpose::STANDARD.encode(text),
         len: text.len() as u64,
         truncated: false,
+        sha256: None,
     }
 }
 
@@ -314,6 +315,8 @@ fn capsule(request: Option<Request>, exception: &str, function: &str) -> Capsule
             executable: String::new(),
             runtime: Runtime::default(),
             thread: "MainThread".into(),
+            task: None,
+            role: "script".into(),
             frameworks: BTreeMap::new(),
         },
         exceptions: vec![Exception {

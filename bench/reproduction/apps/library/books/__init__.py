@@ -1,0 +1,1 @@
+"""The application of the library: what it keeps and shows."""

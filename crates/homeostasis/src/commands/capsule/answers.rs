@@ -41,14 +41,17 @@ fn without_answer(answer: &Json) -> Option<String> {
     if let Some(why) = answer["unknown"].as_str() {
         return Some(format!("not kept: {why}"));
     }
-    let error = answer.get("error").filter(|error| error.is_object())?;
+    answer
+        .get("error")
+        .filter(|error| error.is_object())
+        .map(refusal)
+}
+
+/// The exception that a library raised.
+fn refusal(error: &Json) -> String {
     let arguments = error["arguments"].as_array().into_iter().flatten();
     let arguments: Vec<String> = arguments.map(value).collect();
-    Some(format!(
-        "{}({})",
-        text(error, "class"),
-        arguments.join(", ")
-    ))
+    format!("{}({})", text(error, "class"), arguments.join(", "))
 }
 
 fn sql_question(asked: &Json) -> String {
@@ -79,8 +82,12 @@ fn sql_answer(answer: &Json) -> String {
         Some(true) => "",
         _ => " fetched, perhaps not all",
     };
+    let then = match &answer["then"] {
+        Json::Null => String::new(),
+        error => format!(", then {}", refusal(error)),
+    };
     format!(
-        "{}{rest}{}",
+        "{}{rest}{}{then}",
         rows(fetched.len() as u64),
         first.unwrap_or_default()
     )
@@ -215,6 +222,7 @@ mod tests {
             [
                 "sql sqlite3 /srv/shop/shop.db: SELECT sku, price FROM articles WHERE id = ? with (7,) → 1 row, first (\"pear\", None)",
                 "sql psycopg2 127.0.0.1:5432/shop: SELECT 1 FROM carts → psycopg2.errors.UndefinedTable(\"relation \\\"carts\\\" does not exist\")",
+                "sql sqlite3 /srv/shop/shop.db: SELECT name FROM articles → 0 rows fetched, perhaps not all, then sqlite3.OperationalError(\"Could not decode to UTF-8 column 'name'\")",
                 "sql sqlite3 :memory:: SELECT shape FROM articles → not kept: holds a shop.Shape, whose state cannot be seen",
                 "http POST http://prices.example/v1/quote?sku=pear, 2 bytes of application/json → 200 OK, 2 bytes of application/json",
                 "drawn at random: random 0.25, getrandbits 7, uuid4 7c9e6679-7425-40de-944b-e07fc1f90ae7",

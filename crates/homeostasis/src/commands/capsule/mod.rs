@@ -278,7 +278,11 @@ fn relation_of(relation: &homeostasis_domain::capsule::Relation) -> &'static str
 }
 
 fn body(body: &Body) -> String {
-    let cut = if body.truncated { ", cut" } else { "" };
+    let cut = match (&body.sha256, body.truncated) {
+        (Some(hash), _) => format!(", cut, as a whole sha256 {hash}"),
+        (None, true) => ", cut".to_string(),
+        (None, false) => String::new(),
+    };
     let bytes = STANDARD.decode(&body.data).unwrap_or_default();
     match std::str::from_utf8(&bytes) {
         Ok("") => format!("{} bytes of body{cut}", body.len),

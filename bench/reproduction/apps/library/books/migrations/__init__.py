@@ -1,0 +1,1 @@
+"""Migrations are made anew for each run."""
