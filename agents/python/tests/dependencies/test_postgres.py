@@ -235,6 +235,15 @@ def test_only_a_statement_that_writes_is_the_same_with_another_value_in_place_of
     assert (sql.alike(question(recorded), question(asked)) != matching.NOT) is is_alike
 
 
+def test_names_of_parameters_are_text_whatever_class_of_text_they_are_of():
+    class Label(str):
+        def __init__(self, text):
+            self.lock = object()
+
+    labelled = sql.described_parameters({Label("name"): "Ada", "id": 1})
+    assert labelled == sql.described_parameters({"id": 1, "name": "Ada"})
+
+
 def test_a_server_that_goes_away_in_the_middle_of_a_request_goes_away_in_the_replay(shop, reproduce):
     source = shops.FLASK_PSYCOPG2 + '''
 @app.get("/killed")
