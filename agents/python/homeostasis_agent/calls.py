@@ -20,6 +20,8 @@ MAX_REASONS = 5
 
 _GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
 _VARARGS, _VARKEYWORDS = 4, 8
+# What was given to a thread, as against what it has made for itself.
+_of_threads = frozenset(["_target", "_args", "_kwargs", "_name", "_daemonic"])
 _scalars = (type(None), bool, float)
 
 
@@ -273,6 +275,19 @@ class Writer:
         return {"t": "dict", "items": items, "len": len(items)}
 
     def _other(self, value, class_, depth):
+        met = len(self.met)
+        try:
+            return self._described(value, class_, depth)
+        except Unfaithful:
+            name = _global_name(value) if _is_callable(class_) else None
+            if name is None:
+                raise
+            # Nothing may refer to what is left out now.
+            while len(self.met) > met:
+                self.met.popitem()
+            return {"t": "callable", "class": values.class_name(class_), "name": name}
+
+    def _described(self, value, class_, depth):
         if class_ is types.ModuleType or class_ is types.FunctionType or values.isinstance_of_type(class_, type):
             described = values.captured(value, values.Budget(1))
             if find(described["name"]) is not value:
@@ -314,6 +329,8 @@ class Writer:
         if find(name) is not class_ or values.isinstance_of_type(class_, BaseException) or not _is_plain_class(class_):
             raise Unfaithful("holds a %s, whose state cannot be seen" % name)
         fields = values.stored_fields(value, class_, MAX_ITEMS + 1, whole=True)
+        if is_thread(class_):
+            fields = _without_machinery(fields)
         names = values._named_fields(class_) if values.isinstance_of_type(class_, tuple) else None
         if names is not None:
             if len(names) != tuple.__len__(value):
@@ -404,6 +421,39 @@ _states = {
     id(types.MappingProxyType): _proxy,
     id(memoryview): _memoryview,
 }
+
+
+def _is_callable(class_):
+    return any("__call__" in values._own_names_of(base) for base in values._mro_of(class_))
+
+
+def _global_name(value):
+    """The name of this very thing among the globals of the program's own modules, as of an application; None when it has none."""
+    for module_name, module in list(sys.modules.items()):
+        if type(module) is not types.ModuleType:
+            continue
+        path = module.__dict__.get("__file__")
+        if type(path) is not str or not settings.in_app(path):
+            continue
+        for name, thing in list(module.__dict__.items()):
+            if thing is value:
+                return "%s.%s" % (module_name, name)
+    return None
+
+
+def is_thread(class_):
+    threading = sys.modules.get("threading")
+    return threading is not None and threading.Thread in values._mro_of(class_)
+
+
+def _without_machinery(stored):
+    """The fields of a thread without its handle, locks and identity, which are made anew with it."""
+    names = {name for name, _ in stored}
+    # A thread that has run its target has let go of it.
+    if not names.issuperset(_of_threads):
+        raise Unfaithful("is a thread that has let go of its target")
+    bare = sys.modules["threading"].Thread(name="").__dict__
+    return [(name, field) for name, field in stored if name in _of_threads or name not in bare]
 
 
 def _is_plain_class(class_):

@@ -13,6 +13,10 @@ LIFESPAN_SECONDS = 30.0
 _task = None
 _result = {"schema": 1, "ready": False, "error": None, "exchanges": []}
 _written = False
+# Hooks that hear of what leaves the program; in a replay those who play requests catch it themselves.
+LEAVING = frozenset(["wsgi", "asgi"])
+_LEFT = "left"
+# Pairs of exception and hook.
 _uncaught = []
 _kept = []
 _pid = os.getpid()
@@ -128,8 +132,12 @@ def _heard(error, hook):
         if hook == _task.get("hook"):
             _kept.append(_described([error]))
         return
-    if all(error is not known for known in _uncaught):
-        _uncaught.append(error)
+    _add(error, hook)
+
+
+def _add(error, hook):
+    if all(error is not known for known, _ in _uncaught):
+        _uncaught.append((error, hook))
 
 
 def _at_exit():
@@ -152,7 +160,7 @@ def _finish_process():
             "status": None,
             "headers": [],
             "body": _body(b""),
-            "exceptions": _kept[0] if _kept else _described(_uncaught),
+            "exceptions": _kept[0] if _kept else _described(_looked_for()),
             "effects": effects.take(),
             "unanswered": replaying.take_unanswered(),
             "milliseconds": (perf_counter() - _started) * 1000.0,
@@ -161,7 +169,7 @@ def _finish_process():
     elif _uncaught:
         from traceback import format_exception_only
 
-        error = _uncaught[-1]
+        error, _ = _uncaught[-1]
         text = "".join(format_exception_only(type(error), error)).strip()
         _result["error"] = "the program failed before it served: " + text[:2000] + _vain(replaying)
         _result["exchanges"] = []
@@ -300,15 +308,14 @@ def exchange_of(began, status, headers, body, error):
 
     milliseconds = (perf_counter() - began) * 1000.0
     done = effects.take()
-    errors = list(_uncaught)
-    if error is not None and all(error is not known for known in errors):
-        errors.append(error)
+    if error is not None:
+        _add(error, _LEFT)
     _result["exchanges"].append(
         {
             "status": status,
             "headers": headers,
             "body": _body(body),
-            "exceptions": _kept[0] if _kept else _described(errors),
+            "exceptions": _kept[0] if _kept else _described(_looked_for()),
             "effects": done,
             "unanswered": replaying.take_unanswered(),
             "milliseconds": milliseconds,
@@ -316,8 +323,14 @@ def exchange_of(began, status, headers, body, error):
     )
 
 
+def _looked_for():
+    """At most one exception: the first that came by the hook of the one that is to come again, as when an error handler failed in its turn; else the first."""
+    hook = _task.get("hook")
+    wanted = [error for error, by in _uncaught if by == hook or (by == _LEFT and hook in LEAVING)]
+    return (wanted or [error for error, _ in _uncaught])[:1]
+
+
 def _described(errors):
-    """The chain of the first exception: later ones are mostly its consequences."""
     if not errors:
         return []
     from . import capture, redact, sources

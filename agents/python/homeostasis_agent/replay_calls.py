@@ -203,6 +203,8 @@ class Maker:
             thing = self._known_as(number, tuple.__new__(class_, [self.made(fields.pop(name)) for name in names]))
         elif value.get("content") is None:
             thing = self._known_as(number, object.__new__(class_))
+            if calls.is_thread(class_):
+                sys.modules["threading"].Thread.__init__(thing)
         else:
             thing = self._with_content(class_, lineage, value, fields, number)
         for name, field in fields.items():

@@ -71,7 +71,7 @@ class Counted:
         return {}[key]
 
 def everything(values):
-    raise LookupError(repr([value.__name__ if value is everything else value for value in values]))
+    raise LookupError(repr([value.__name__ if value is everything else (type(value), value) for value in values]))
 
 def outer(queue):
     queue.inner = None
@@ -94,12 +94,34 @@ def generator(n):
 def run_generator(n):
     return list(generator(n))
 
+class Plain:
+    def __html__(self):
+        return self
+
+class Safe(str, Plain):
+    __slots__ = ()
+
+class Reader(threading.Thread):
+    def __init__(self, table, key):
+        super().__init__(daemon=True)
+        self.table, self.key = table, key
+    def run(self):
+        return self.table[self.key if self.daemon and self.name else None]
+
+class Timed(threading.Thread):
+    def run(self):
+        super().run()
+
+def run_and_wait(thread):
+    thread.start()
+    thread.join()
+
 EVERYTHING = [
     None, True, 1 << 200, -0.5, float("inf"), "é\\n\\0", b"\\x00\\xff", [1, [2]], (1,), {1}, frozenset([2]), {"a": {(1, 2): 3}},
     decimal.Decimal("1.50"), datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29, 1, 2, 3), datetime.time(1, 2),
     datetime.timedelta(days=-1, seconds=2, microseconds=5), datetime.timezone.utc, uuid.UUID(int=5), pathlib.Path("/a/b"), Size.LARGE,
     range(1, 9, 2), 1 + 2j, Item("cup", Size.SMALL, decimal.Decimal(3)), Pair(1, Item("b", Size.SMALL, decimal.Decimal(0))),
-    dict, everything, Item, typing,
+    dict, everything, Item, typing, Safe("<b>"),
 ]
 '''
 
@@ -112,6 +134,8 @@ CASES = {
     "a coroutine": "lambda: __import__('asyncio').run(jobs.Mailer({}).later('k'))",
     "all kinds of values": "lambda: jobs.everything(jobs.EVERYTHING)",
     "objects with slots": "lambda: jobs.inner(jobs.Slotted(4), 3)",
+    "a thread with a run of its own": "lambda: jobs.run_and_wait(jobs.Reader({'a': 1}, 'b'))",
+    "a thread with a run around its target": "lambda: jobs.run_and_wait(jobs.Timed(target=jobs.inner, args=(1, 3)))",
     "a generator within": "lambda: jobs.run_generator(0)",
 }
 
@@ -214,6 +238,27 @@ def test_a_thread_of_a_server_fails_again_where_it_would_begin_to_serve(serve, p
     assert result["ready"] and result["exchanges"][0]["exceptions"][0]["type"] == "ZeroDivisionError"
     result = replay(("-m", "uvicorn", "--interface", "wsgi", "shop:app"), {"schema": 1, "kind": "call", "call": capsule["call"]})
     assert result["ready"] and result["exchanges"][0]["exceptions"][0]["type"] == "ZeroDivisionError"
+
+
+def test_an_application_that_a_thread_is_given_is_found_by_its_name(serve, peer, folder, replay):  # noqa: F811
+    (folder / "shop.py").write_text(
+        (folder / "shop.py").read_text()
+        + "\n\n@app.get('/mail')\n"
+        "def mail():\n"
+        "    import threading\n"
+        "    from flask import current_app\n"
+        "    thread = threading.Thread(target=send, args=(current_app._get_current_object(), 'x')); thread.start(); thread.join()\n"
+        "    return 'sent'\n"
+        "def send(app, key):\n"
+        "    with app.app_context():\n"
+        "        return app.config[key]\n"
+    )
+    server = serve("gunicorn", "-b", "127.0.0.1:PORT", "shop:app")
+    assert server.get("/mail")[0] == 200
+    capsule = peer.wait("event")[-1]["capsule"]
+    assert capsule["call"]["arguments"][0] == ["app", {"t": "callable", "class": "flask.app.Flask", "name": "shop.app"}]
+    result = replay(("-m", "gunicorn", "shop:app"), {"schema": 1, "kind": "call", "call": capsule["call"]})
+    assert innermost(result["exchanges"][0]["exceptions"][0]) == innermost(capsule["exceptions"][0])
 
 
 def test_a_call_whose_function_is_gone_is_told(folder, replay):  # noqa: F811

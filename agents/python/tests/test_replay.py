@@ -57,6 +57,24 @@ ASGI = [
 ]
 
 
+@pytest.mark.parametrize("hook, type", [("flask.handle_exception", "ZeroDivisionError"), ("wsgi", "LookupError"), (None, "ZeroDivisionError")])
+def test_where_an_error_handler_fails_in_its_turn_the_failure_that_is_looked_for_is_told(hook, type, folder, replay):
+    (folder / "apology.py").write_text(
+        "from flask import Flask\n"
+        "app = Flask(__name__)\n"
+        "@app.get('/')\n"
+        "def divide():\n"
+        "    return str(1 / 0)\n"
+        "@app.errorhandler(500)\n"
+        "def apologise(error):\n"
+        "    raise LookupError('no apology')\n"
+    )
+    asked = request("wsgi", path="/", body=b"", method="GET")
+    result = replay(("-m", "gunicorn", "apology:app"), {"schema": 1, "kind": "request", "hook": hook, "requests": [asked]})
+    (exchange,) = result["exchanges"]
+    assert exchange["status"] == 500 and exchange["exceptions"][0]["type"] == type
+
+
 @pytest.mark.parametrize("command", WSGI, ids=" ".join)
 def test_a_wsgi_request_fails_again_under_each_launcher(command, replay, folder):
     result = replay(command, {"schema": 1, "kind": "request", "requests": [request("wsgi"), request("wsgi", "/ok", b"", "GET")]})

@@ -88,6 +88,27 @@ def values(recorded, asked, least=1):
     return NOT
 
 
+def unveiled(recorded, asked):
+    """The recorded value with what is asked in place of every text in it that was hidden whole, as long as that is as long.
+
+    A hash of a password that was masked is another one in a replay, and so is a token that was drawn.
+    """
+    if type(recorded) is list:
+        return [unveiled(*pair) for pair in zip(recorded, asked)] if type(asked) is list and len(recorded) == len(asked) else recorded
+    if recorded.get("t") != asked.get("t"):
+        return recorded
+    if recorded["t"] == "str":
+        return asked if len(recorded["v"]) == len(asked["v"]) and _is_hidden_whole(recorded["v"]) else recorded
+    if recorded["t"] in ("list", "tuple", "dict"):
+        return dict(recorded, items=unveiled(recorded["items"], asked["items"]))
+    return recorded
+
+
+def _is_hidden_whole(text):
+    words = _piece.findall(text)
+    return sum(map(len, words)) >= LEAST_HIDDEN and all(_masks.fullmatch(word) for word in words)
+
+
 def sequences(recorded, asked, least=1):
     """The same for lists of values, or of pairs of values."""
     if len(recorded) != len(asked):

@@ -99,7 +99,9 @@ def _parameter(value, budget):
         return {"t": type(value).__name__, "items": items, "len": len(items)}
     if type(value) is dict:
         # Named parameters mean the same in any order, and libraries make them in the order of sets.
-        named = sorted(value.items(), key=_name_of) if all(type(name) is str for name in value) else value.items()
+        named = [(str.__str__(name) if isinstance(name, str) else name, item) for name, item in value.items()]
+        if all(type(name) is str for name, _ in named):
+            named.sort(key=_name_of)
         items = [[_parameter(name, budget), _parameter(item, budget)] for name, item in named]
         return {"t": "dict", "items": items, "len": len(items)}
     if type(value).__module__.startswith("psycopg"):
@@ -175,6 +177,10 @@ def alike(recorded, asked):
     if statements == matching.NOT:
         return matching.NOT
     parameters = matching.values(recorded["parameters"], asked["parameters"], least)
+    if parameters == matching.NOT and not reads(asked["statement"]):
+        hidden = matching.unveiled(recorded["parameters"], asked["parameters"])
+        if matching.values(hidden, asked["parameters"], least) != matching.NOT:
+            return matching.WRITES
     if parameters == matching.NOT:
         answer = recorded["answer"]
         returns_rows = answer.get("columns") is not None or "unknown" in answer

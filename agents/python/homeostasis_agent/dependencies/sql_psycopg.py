@@ -765,9 +765,9 @@ def replay_connection_async(module):
 
 
 def _recorded_refusal(pool):
-    from .replaying import recorded
+    from .replaying import look
 
-    answer = recorded(postgres.question(DRIVER, "", POOL + pool.name, None))
+    answer = look(postgres.question(DRIVER, "", POOL + pool.name, None))
     if answer is not None:
         raise postgres.made_error(answer)
 

@@ -15,6 +15,9 @@ from postgres_server import PostgresServer, postgres  # noqa: E402, F401
 from reproducing import FLASK, UVICORN, play, told, ways  # noqa: E402
 from running import AGENT, environment  # noqa: E402
 
+sys.path.insert(0, str(AGENT))
+from homeostasis_agent.dependencies import matching, sql  # noqa: E402
+
 PROGRAMS = Path(__file__).parent / "programs"
 
 RECORD = """
@@ -190,6 +193,55 @@ def test_a_replay_with_another_statement_is_told_that_nobody_recorded_an_answer(
 def test_a_secret_in_a_question_and_its_answer_is_masked_and_the_failure_comes_again(shop, reproduce):
     reproduction = reproduce(shops.FLASK_PSYCOPG2, "/secret?token=tok-7", DSN=shop.dsn).came_again()
     assert "tok-7" not in json.dumps(reproduction.capsule)
+
+
+SIGN_UP = shops.FLASK_PSYCOPG2 + '''
+@app.get("/sign-up")
+def sign_up():
+    import hashlib, secrets
+    salt = secrets.token_hex(8)
+    digest = hashlib.sha256((salt + request.args["password"]).encode()).hexdigest()
+    cursor = connect().cursor()
+    cursor.execute("create temporary table people (id serial, name varchar(5), password_hash text)")
+    cursor.execute(
+        "insert into people (name, password_hash) values (%s, %s) returning id",
+        (request.args["name"], "sha256$%s$%s" % (salt, digest)),
+    )
+    return {}[cursor.fetchone()[0]]
+'''
+
+
+@pytest.mark.parametrize("name", ["refused-for-its-length", "Ada"])
+def test_what_is_written_with_the_hash_of_a_password_that_was_masked_gets_its_answer(name, shop, reproduce):
+    reproduction = reproduce(SIGN_UP, "/sign-up?password=correct-horse-battery&name=" + name, DSN=shop.dsn).came_again()
+    assert "correct-horse" not in json.dumps(reproduction.capsule)
+
+
+@pytest.mark.parametrize(
+    "statement, recorded, asked, is_alike",
+    [
+        ("update users set hash = %s where id = %s", ["x0x0x0x0x0", 5], ["ab12cd34ef", 5], True),
+        ("update users set hash = %s where id = %s", ["x0x0x0x0x0", 5], ["ab12cd34ef", 6], False),
+        ("update users set hash = %s where id = %s", ["x0x0x0x0x0", 5], ["ab12cd34ef0", 5], False),
+        ("update users set hash = %s where id = %s", ["5e884898da", 5], ["ab12cd34ef", 5], False),
+        ("select id from users where hash = %s and id = %s", ["x0x0x0x0x0", 5], ["ab12cd34ef", 5], False),
+    ],
+)
+def test_only_a_statement_that_writes_is_the_same_with_another_value_in_place_of_a_hidden_one(statement, recorded, asked, is_alike):
+    def question(parameters):
+        described = sql.described_question(("psycopg2", "shop", statement, parameters))
+        return dict(described, answer={"error": {"class": "psycopg2.errors.UniqueViolation"}})
+
+    assert (sql.alike(question(recorded), question(asked)) != matching.NOT) is is_alike
+
+
+def test_names_of_parameters_are_text_whatever_class_of_text_they_are_of():
+    class Label(str):
+        def __init__(self, text):
+            self.lock = object()
+
+    labelled = sql.described_parameters({Label("name"): "Ada", "id": 1})
+    assert labelled == sql.described_parameters({"id": 1, "name": "Ada"})
 
 
 def test_a_server_that_goes_away_in_the_middle_of_a_request_goes_away_in_the_replay(shop, reproduce):
