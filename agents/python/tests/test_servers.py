@@ -37,7 +37,7 @@ def test_a_flask_failure_arrives_whole_and_once_for_each_launcher(launcher, serv
     assert (request["protocol"], request["method"], request["path"], request["query"]) == ("wsgi", "POST", "/orders/7", "a=1")
     assert request["route"] == "POST /orders/*"
     assert ["content-type", "application/json"] in request["headers"]
-    assert ["authorization", "xxxxxx xxxxxxxx00000"] in request["headers"]
+    assert ["authorization", "Bearer xxxxxxxx00000"] in request["headers"]
     received = json.loads(body_of(request))
     assert received == {"item": "pear", "quantity": 2, "password": "xxxxxxx xxxxx xxxxxxx"}
     error = capsule["exceptions"][0]
