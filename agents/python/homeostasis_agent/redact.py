@@ -211,6 +211,9 @@ class Pass:
     def _named(self, found):
         name, value = found.group(1), found.group(2)
         plain_name = name.rstrip(" \t\"'\\]:=>")
+        if found.string[found.end() : found.end() + 1] == "(" and value.replace(".", "").isidentifier():
+            # A call in a program's text, and no secret.
+            return found.group()
         if value in _nothing or not (is_secret_number(plain_name) if value.isdigit() else is_secret(plain_name)):
             return found.group()
         first = value[0]

@@ -41,7 +41,8 @@ def _is_scrubbed(recorded, asked):
     """Is the recorded text what redaction makes of this one, whatever it took for a secret there?"""
     from ..redact import Pass
 
-    return Pass().scrub(asked) == recorded
+    work = Pass()
+    return work.hide_known(work.scrub(asked)) == recorded
 
 
 def _is_masked(recorded, asked, least):
