@@ -108,6 +108,9 @@ def _parameter(value, budget):
         from . import postgres
 
         value = postgres.unwrapped(value)
+    if isinstance(value, str) and type(value) is not str:
+        # Names of libraries are text with a class of its own, and are sent as text.
+        value = str.__str__(value)
     try:
         return calls.faithful(value, budget)
     except calls.Unfaithful:
