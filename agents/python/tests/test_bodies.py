@@ -138,6 +138,9 @@ def _exchange(connection, path, body, form, headers):
         # An answer may come before all was sent.
         pass
     answer = connection.recv(65536)
+    while answer.startswith(b"HTTP/1.1 100 "):
+        # Some servers say so twice: once they themselves, and once what they are made of.
+        answer = answer.partition(b"\r\n\r\n")[2] or connection.recv(65536)
     return int(answer.split(b" ", 2)[1])
 
 
