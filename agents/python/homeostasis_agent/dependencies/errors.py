@@ -84,6 +84,9 @@ def made(error):
         made(argument["error"]) if argument["t"] == "error" else made_value(argument) for argument in error["arguments"]
     ]
     class_ = _named(error["class"])
+    # What a capsule says is text from outside: it names exceptions here, and nothing else is called.
+    if not (isinstance(class_, type) and issubclass(class_, BaseException)):
+        raise TypeError("%s is no exception" % error["class"])
     try:
         again = class_(*arguments)
     except Exception:

@@ -249,8 +249,13 @@ def _described(answer, place, missing):
     return question
 
 
+KINDS = frozenset(["sql", "http", "redis", "session"])
+
+
 def kind(name):
-    """The module of a kind of dependency."""
+    """The module of a kind of dependency; ImportError for one that this agent does not know."""
+    if name not in KINDS:
+        raise ImportError("dependencies of kind %r are not known" % (name,))
     return __import__("homeostasis_agent.dependencies." + name, None, None, ["told"])
 
 
